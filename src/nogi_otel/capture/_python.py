@@ -1,0 +1,242 @@
+"""The reference core: the same contract as the native one, in Python. It is the specification.
+
+What may run inside ``hook`` is bounded by the rules of the design: no OpenTelemetry SDK call, no
+lock, no logging, no import, no user code, no reference kept. A re-entry guard is not needed:
+nothing here raises an audit event, and a garbage collection or a signal handler that runs in the
+middle of the hook and raises one simply nests, since the hook holds nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from itertools import count
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from nogi_otel.capture import RawEvent, SpanNotes
+from nogi_otel.capture.gate_state import MAX_NAME_LENGTH
+from nogi_otel.capture.snapshot import copy_arguments, has_base
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nogi_otel.capture import SpanSource
+    from nogi_otel.capture.gate_state import OpenGate
+
+NOTES_KEY = "_nogi_otel_notes"
+"""Where a span carries what the hook noted on it: in its own ``__dict__``, so that the notes live
+as long as the span does and no table can leak."""
+
+
+class PythonCore:
+    """A capture core on a bounded ``deque``."""
+
+    name = "python"
+
+    def __init__(self, capacity: int, source: SpanSource | None) -> None:
+        """Prepare a core whose ring holds ``capacity`` events; nothing is installed yet."""
+        self._gate: OpenGate | None = None
+        self._ring: deque[tuple[Any, ...]] = deque()
+        self._capacity = capacity
+        self._source = source
+        self._own_threads: frozenset[int] = frozenset()
+        self._install_once = threading.Lock()
+
+    @property
+    def installed(self) -> bool:
+        """Whether the hook has been added."""
+        return self._install_once.locked()
+
+    def install(self) -> None:
+        """Add the audit hook, once; ``sys.addaudithook`` has no counterpart that removes it."""
+        if self._install_once.acquire(blocking=False):
+            sys.addaudithook(self._build_hook())
+
+    @property
+    def gate(self) -> OpenGate | None:
+        """What is open now."""
+        return self._gate
+
+    def open(self, gate: OpenGate) -> None:
+        """Capture what ``gate`` selects from now on."""
+        self._gate = gate
+
+    def close(self) -> OpenGate | None:
+        """Stop capturing; return what was open.
+
+        The end is stamped after the gate is shut, and what a thread that was already inside the
+        hook stamps later than that is left out by the drain.
+        """
+        gate, self._gate = self._gate, None
+        if gate is not None and gate.closed_ns is None:
+            gate.closed_ns = time_ns()
+        return gate
+
+    def take(self, limit: int) -> list[RawEvent]:
+        """Remove and return up to ``limit`` captured events, oldest first."""
+        taken: list[RawEvent] = []
+        pop = self._ring.popleft
+        for _ in range(min(limit, len(self._ring))):
+            taken.append(RawEvent._make(pop()))  # noqa: PERF401 - a ring, popped while it grows
+        return taken
+
+    def take_notes(self, span: object) -> SpanNotes | None:
+        """Remove and return what was noted for ``span``."""
+        notes = getattr(span, "__dict__", {}).pop(NOTES_KEY, None)
+        if notes is None:
+            return None
+        entries, left_out = notes
+        return SpanNotes(tuple(RawEvent._make(entry) for entry in entries), next(left_out))
+
+    def pending(self) -> int:
+        """Return how many captured events wait in the ring."""
+        return len(self._ring)
+
+    def exclude_threads(self, thread_ids: frozenset[int]) -> None:
+        """Never record what these threads do."""
+        self._own_threads = thread_ids
+
+    def clear(self) -> None:
+        """Empty the ring."""
+        self._ring.clear()
+
+    def _build_hook(self) -> Callable[[str, tuple[Any, ...]], None]:
+        """Return the hook with everything it needs bound: module globals die before it does."""
+        core = self
+        ring = self._ring
+        append = ring.append
+        capacity = self._capacity
+        half_full = max(capacity // 2, 1)
+        get_ident = threading.get_ident
+        get_thread = threading._active.get  # type: ignore[attr-defined]  # noqa: SLF001
+        now_ns = time_ns
+        copy = copy_arguments
+        find_span = build_span_finder(self._source)
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            gate = core._gate  # noqa: SLF001
+            if gate is None:
+                return
+            try:
+                selected = gate.decisions.get(event, 0)
+                if selected is False:
+                    gate.filtered.add()
+                    return
+                if selected is not True:
+                    if selected is None:
+                        gate.heard = True
+                        return
+                    if not gate.decide(event):
+                        gate.filtered.add()
+                        return
+                thread_id = get_ident()
+                if thread_id in core._own_threads:  # noqa: SLF001
+                    return
+                timestamp_ns = now_ns()
+                span, trace_id, span_id, flags = find_span()
+                if trace_id is None:  # the SDK suppresses instrumentation here: own traffic
+                    return
+                if gate.rate_limit and gate.exceeds_rate(timestamp_ns):
+                    gate.rate_limited.add()
+                    return
+                waiting = len(ring)
+                full = waiting >= capacity
+                if full:
+                    gate.ring_full.add()
+                    if span is None or not gate.note_limit:
+                        return
+                thread = get_thread(thread_id)
+                entry = (
+                    timestamp_ns,
+                    event if len(event) <= MAX_NAME_LENGTH else event[:MAX_NAME_LENGTH],
+                    copy(arguments),
+                    thread_id,
+                    thread._name if thread is not None else "",  # noqa: SLF001
+                    trace_id,
+                    span_id,
+                    flags,
+                    span is not None and gate.note_limit > 0,
+                    gate.read_frames(gate.frame_limit)
+                    if gate.frame_limit and gate.read_frames is not None
+                    else (),
+                    gate,
+                )
+                if span is not None and gate.note_limit:
+                    note(span, entry, gate.note_limit)
+                if full:
+                    return
+                append(entry)
+                if waiting == half_full:
+                    gate.wake()
+            except (MemoryError, RecursionError):
+                # Only the interpreter raises these two. Anything else that surfaces here was
+                # raised by a signal handler of the application, and belongs to it.
+                gate.failed.add()
+
+        return hook
+
+
+def note(span: Any, entry: tuple[Any, ...], limit: int) -> None:
+    """Keep an entry for the moment its span ends, or count it as left out.
+
+    ``dict.setdefault`` is one C call: two threads that work on one span meet in one list.
+    """
+    notes = span.__dict__.get(NOTES_KEY)
+    if notes is None:
+        notes = span.__dict__.setdefault(NOTES_KEY, ([], count()))
+    entries, left_out = notes
+    if len(entries) < limit:
+        entries.append(entry)
+    else:
+        next(left_out)
+
+
+def build_span_finder(
+    source: SpanSource | None,
+) -> Callable[[], tuple[Any, int | None, int, int]]:
+    """Return the function that finds the current span without a call into OpenTelemetry.
+
+    It returns the span where it is recording (else None), the trace id (0: no span; None: the SDK
+    suppresses instrumentation in this context), the span id and the trace flags.
+    """
+    nothing = (None, 0, 0, 0)
+    if source is None:
+        return lambda: nothing
+    get_context = source.context_var.get
+    context_type = source.context_type
+    span_key = source.span_key
+    key, plain_key = source.suppress_keys
+    recording_type = source.recording_type
+    recording_base = source.recording_base
+    passive_type = source.passive_type
+    span_context_type = source.span_context_type
+    find = dict.get
+    suppressed = (None, None, 0, 0)
+
+    def find_span() -> tuple[Any, int | None, int, int]:
+        context = get_context()
+        if not context or type(context) is not context_type:
+            return nothing
+        if key in context or plain_key in context:  # noqa: SIM102 - seldom there, seldom false
+            if find(context, key) or find(context, plain_key):
+                return suppressed
+        span: Any = find(context, span_key)
+        kind = type(span)
+        if kind is recording_type:
+            span_context = span._context  # noqa: SLF001
+            recording = span._end_time is None  # noqa: SLF001
+        elif kind is passive_type:
+            span_context = span._context  # noqa: SLF001
+            recording = False
+        elif has_base(kind, recording_base):
+            span_context = object.__getattribute__(span, "_context")
+            recording = object.__getattribute__(span, "_end_time") is None
+        else:
+            return nothing
+        if type(span_context) is not span_context_type:
+            return nothing
+        return (span if recording else None, span_context[0], span_context[1], span_context[3])
+
+    return find_span

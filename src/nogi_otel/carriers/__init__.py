@@ -1,0 +1,1 @@
+"""What an audit record becomes in OpenTelemetry. Every attribute name of a record lives here."""

@@ -1,0 +1,48 @@
+"""Where OpenTelemetry keeps the current span, told to the capture core as plain objects."""
+
+from __future__ import annotations
+
+import contextvars
+from typing import Any
+
+from opentelemetry import context as context_api
+from opentelemetry.context.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from nogi_otel.capture import SpanSource
+
+# Instrumentations of before 2023 set the plain key (opentelemetry/instrumentation/utils.py).
+_PLAIN_SUPPRESS_KEY = "suppress_instrumentation"
+
+
+def find_span_source() -> SpanSource | None:
+    """Return where the current span is to be found, or None with a foreign context runtime.
+
+    The recording span's class is the SDK's; where the SDK is not loaded there are no recording
+    spans, and the API's own class stands in.
+    """
+    runtime: Any = context_api._RUNTIME_CONTEXT  # noqa: SLF001 - there is no public way in
+    variable = getattr(runtime, "_current_context", None)
+    if not isinstance(variable, contextvars.ContextVar):
+        return None
+    try:
+        from opentelemetry.sdk.trace import Span, _Span  # noqa: PLC0415 - light without the SDK
+    except ImportError:
+        recording_type: type = NonRecordingSpan
+        recording_base: type = NonRecordingSpan
+    else:
+        recording_type, recording_base = _Span, Span
+    return SpanSource(
+        context_var=variable,
+        context_type=Context,
+        span_key=_SPAN_KEY,
+        suppress_keys=(
+            context_api._SUPPRESS_INSTRUMENTATION_KEY,  # noqa: SLF001
+            _PLAIN_SUPPRESS_KEY,
+        ),
+        recording_type=recording_type,
+        recording_base=recording_base,
+        passive_type=NonRecordingSpan,
+        span_context_type=SpanContext,
+    )

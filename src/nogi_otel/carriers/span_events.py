@@ -1,0 +1,141 @@
+"""Carrier ``span_events``: an audit event becomes an event of the span in which it happened.
+
+The mapping is the specification's "event to span event bridge" (``specification/logs/sdk.md``):
+same name, same time, all attributes. It happens at the end of the span, on the thread that ends
+it: ``SpanProcessor._on_ending`` runs outside every lock of the SDK and before the exported copy
+is made (SDK 1.40 and later), so an event that happened in a span of 2 ms is on it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace import Event, SpanProcessor
+from opentelemetry.sdk.util import BoundedList
+
+from nogi_otel.carriers.attributes import DROPPED_EVENT_NAME, EventNames, build_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from nogi_otel.capture import CaptureCore, RawEvent
+    from nogi_otel.record import AuditRecord
+
+_PACKAGE_DIRECTORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class SpanEventProcessor(SpanProcessor):
+    """Puts what the hook noted for a span on it when it ends.
+
+    Stays registered once it is: a provider has no way to remove a processor. Without notes, it
+    costs one look into the span's ``__dict__``.
+    """
+
+    def __init__(
+        self,
+        core: CaptureCore,
+        refine: Callable[[RawEvent], AuditRecord | None],
+    ) -> None:
+        """Bind to a core; ``refine`` returns None for what must not be shown."""
+        self._core = core
+        self._refine = refine
+        self._names = EventNames()
+        self.failures = 0
+        """Spans whose audit events were lost to an error of ours."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Do nothing: notes begin with the first event."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Do nothing: the exported copy is made already."""
+
+    def _on_ending(self, span: Span) -> None:
+        """Merge the notes into the span's events, by time."""
+        notes = self._core.take_notes(span)
+        if notes is None:
+            return
+        try:
+            records = [r for r in map(self._refine, notes.events) if r is not None]
+            limit = max(event.gate.note_limit for event in notes.events)
+            append_events(span, records, notes.left_out, limit, self._names)
+        except Exception as error:
+            # An exception that a signal handler of the application raises while this runs on the
+            # main thread is the application's, and passes through.
+            if not is_own(error):
+                raise
+            self.failures += 1
+
+    def shutdown(self) -> None:
+        """Hold nothing that needs an end."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Have nothing to flush: events leave with their span."""
+        del timeout_millis
+        return True
+
+
+def append_events(
+    span: Any,
+    records: Sequence[AuditRecord],
+    left_out: int,
+    limit: int,
+    names: EventNames,
+) -> None:
+    """Merge records into the events of a span that is ending, at most ``limit`` of them.
+
+    No event of the application's is pushed out: the SDK's list drops its oldest, so only the
+    places that are free are taken, and the last one tells how many there were more.
+    """
+    present: Any = span._events  # noqa: SLF001 - add_event refuses an ended span
+    maximum = present._dq.maxlen  # noqa: SLF001
+    places = limit if maximum is None else max(min(limit, maximum - len(present)), 0)
+    over = bool(left_out) or len(records) > places
+    kept = records[: max(places - 1, 0)] if over else records
+    left_out += len(records) - len(kept)
+    events = [
+        Event(names.name_event(one.event), build_attributes(one), one.timestamp_ns)
+        for one in kept
+    ]
+    if left_out and places:
+        end_ns = span._end_time  # noqa: SLF001
+        events.append(Event(DROPPED_EVENT_NAME, {"python.audit.dropped.count": left_out}, end_ns))
+    merged = BoundedList(maximum)
+    merged.dropped = present.dropped + left_out
+    merged.extend(sorted([*present, *events], key=lambda event: event.timestamp))
+    span._events = merged  # noqa: SLF001
+
+
+def is_own(error: BaseException) -> bool:
+    """Return whether an error came out of this package or of what it called.
+
+    A signal handler runs between two bytecodes of ours and leaves its own frame in the traceback:
+    a frame of a file that is neither ours, the SDK's nor the standard library's.
+    """
+    import sysconfig  # noqa: PLC0415 - only for an error
+
+    paths = sysconfig.get_paths()
+    known = (
+        _PACKAGE_DIRECTORY,
+        os.path.dirname(os.path.dirname(os.path.abspath(_sdk_file()))),
+        paths["stdlib"],
+        "<frozen",
+    )
+    site = (paths["purelib"], paths["platlib"])
+    traceback = error.__traceback__
+    while traceback is not None:
+        path = traceback.tb_frame.f_code.co_filename
+        foreign_package = path.startswith(site) and not path.startswith(known[:2])
+        if foreign_package or not path.startswith(known):
+            return False
+        traceback = traceback.tb_next
+    return True
+
+
+def _sdk_file() -> str:
+    import opentelemetry.sdk.trace as sdk  # noqa: PLC0415
+
+    return sdk.__file__ or ""

@@ -1,0 +1,165 @@
+"""The direct way out: audit records through an official OTLP exporter of our own.
+
+The exporter is configured by the ``OTEL_EXPORTER_OTLP_*`` variables like the application's, but
+its queue and its failures are ours: an audit flood cannot push out the application's own logs,
+and every record is accounted for as exported or failed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import get_tracer_provider
+
+from nogi_otel.carriers.attributes import SCHEMA_URL, SCOPE_NAME
+from nogi_otel.carriers.logs import LogRecords, ProviderSink, find_provider
+from nogi_otel.accounts import Shipped
+from nogi_otel.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry._logs import LogRecord
+    from opentelemetry.sdk._logs.export import LogRecordExporter
+
+    from nogi_otel.record import AuditRecord
+
+BATCH_SIZE = 512
+"""Records in one request, at most."""
+
+
+class Sink(Protocol):
+    """A way out for log records. All calls but ``close`` come from the drain."""
+
+    name: str
+
+    def ship(self, records: Sequence[AuditRecord]) -> Shipped:
+        """Ship a batch; may block."""
+
+    def ship_event(self, event: LogRecord) -> None:
+        """Ship a record about this package itself."""
+
+    def flush(self) -> None:
+        """Ship what is held back."""
+
+    def close(self) -> None:
+        """End it; an export that is under way gives up."""
+
+
+class DirectSink:
+    """The way out through an OTLP exporter that nobody else uses."""
+
+    name = "direct"
+
+    def __init__(self, exporter: LogRecordExporter, resource: Resource) -> None:
+        """Bind to an exporter; ``resource`` stands on every request."""
+        self._exporter = exporter
+        self._resource = resource
+        self._scope = InstrumentationScope(SCOPE_NAME, __version__, SCHEMA_URL)
+        self._records = LogRecords()
+
+    def ship(self, records: Sequence[AuditRecord]) -> Shipped:
+        """Export the records, in batches; blocks until the receiver has them or the time is up."""
+        exported = 0
+        for start in range(0, len(records), BATCH_SIZE):
+            batch = [self._records.build(one) for one in records[start : start + BATCH_SIZE]]
+            exported += len(batch) if self._export(batch) else 0
+        return Shipped(exported=exported, failed=len(records) - exported)
+
+    def ship_event(self, event: LogRecord) -> None:
+        """Export a record about this package itself."""
+        self._export([event])
+
+    def _export(self, batch: Sequence[LogRecord]) -> bool:
+        result = self._exporter.export(
+            [ReadableLogRecord(one, self._resource, self._scope) for one in batch],
+        )
+        return result is LogRecordExportResult.SUCCESS
+
+    def flush(self) -> None:
+        """Hold nothing back: ``ship`` returns when a batch is out."""
+
+    def close(self) -> None:
+        """End the exporter; an export that is waiting to retry gives up at once."""
+        self._exporter.shutdown()
+
+
+def open_sink(pipeline: str) -> Sink | None:
+    """Return the way out for log records, or None where OpenTelemetry is not configured.
+
+    ``pipeline`` is the setting of that name. ``auto`` is direct exactly where the result is the
+    same: the application's provider has one processor, it exports by OTLP, to the endpoint that
+    the environment names.
+    """
+    provider = find_provider()
+    if pipeline == "direct":
+        exporter = _find_otlp_exporter(provider)
+        return DirectSink(_create_exporter(type(exporter) if exporter else None), find_resource())
+    if provider is None or not _processors(provider):
+        # Without a processor the SDK would drop every record.
+        return None
+    if pipeline == "auto":
+        exporter = _find_otlp_exporter(provider)
+        if exporter is not None:
+            ours = _create_exporter(type(exporter))
+            if vars(ours).get("_endpoint") == vars(exporter).get("_endpoint"):
+                return DirectSink(ours, provider.resource)
+            ours.shutdown()
+    return ProviderSink(provider)
+
+
+def _processors(provider: Any) -> tuple[Any, ...]:
+    multi = getattr(provider, "_multi_log_record_processor", None)
+    return tuple(getattr(multi, "_log_record_processors", ()))
+
+
+def _find_otlp_exporter(provider: Any) -> LogRecordExporter | None:
+    """Return the provider's exporter where it is the only one and an official OTLP exporter."""
+    processors = _processors(provider) if provider is not None else ()
+    if len(processors) != 1:
+        return None
+    batch = getattr(processors[0], "_batch_processor", processors[0])
+    exporter: Any = getattr(batch, "_exporter", None)
+    module = type(exporter).__module__
+    if type(exporter).__name__ != "OTLPLogExporter" or not module.startswith(_OFFICIAL):
+        return None
+    return exporter  # type: ignore[no-any-return]
+
+
+_OFFICIAL = "opentelemetry.exporter.otlp.proto."
+
+
+def _create_exporter(kind: type[Any] | None) -> LogRecordExporter:
+    """Return a new exporter of the same class as the application's, else by the environment."""
+    if kind is None:
+        protocol = os.environ.get("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL") or os.environ.get(
+            "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"
+        )
+        if protocol.strip() == "grpc":
+            from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (  # noqa: PLC0415
+                OTLPLogExporter as GrpcExporter,
+            )
+
+            kind = GrpcExporter
+        else:
+            from opentelemetry.exporter.otlp.proto.http._log_exporter import (  # noqa: PLC0415
+                OTLPLogExporter as HttpExporter,
+            )
+
+            kind = HttpExporter
+    exporter: LogRecordExporter = kind()
+    return exporter
+
+
+def find_resource() -> Resource:
+    """Return the resource that the application's own telemetry carries."""
+    for provider in (find_provider(), get_tracer_provider()):
+        resource = getattr(provider, "resource", None)
+        if isinstance(resource, Resource):
+            return resource
+    return Resource.create()

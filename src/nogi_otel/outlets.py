@@ -1,0 +1,199 @@
+"""Where the drain ships to in this process: the OTLP exporter or provider, and the recording.
+
+It also says, in band, what happens to the audit itself: an audit tool must be auditable.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from nogi_otel.accounts import Shipped
+from nogi_otel.carriers.attributes import (
+    DROPPED_EVENT_NAME,
+    WINDOW_CLOSED_EVENT_NAME,
+    WINDOW_OPENED_EVENT_NAME,
+)
+from nogi_otel.carriers.logs import build_event
+from nogi_otel.errors import RecordingError
+from nogi_otel.otlp import find_resource, open_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nogi_otel.gate import Window
+    from nogi_otel.otlp import Sink
+    from nogi_otel.record import AuditRecord
+    from nogi_otel.recording.sink import RecordingSink
+    from nogi_otel.settings import Settings
+
+logger = logging.getLogger("nogi_otel")
+
+
+class ProcessOutlets:
+    """The outlets of one process. A fork's child makes its own: sockets are not shared."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        attach_spans: Callable[[], bool],
+    ) -> None:
+        """Open nothing yet; ``attach_spans`` returns whether spans can carry events here."""
+        self._settings = settings
+        self._attach_spans = attach_spans
+        self._sink: Sink | None = None
+        self._recording: RecordingSink | None = None
+        self._recording_failed = False
+        self._warned = False
+        self._suppressed = False
+        self._failing = False
+        self._unreported_drops = 0
+
+    @property
+    def carries_logs(self) -> bool:
+        """Whether records leave one by one; else only span events carry them."""
+        return "logs" in self._settings.emit or bool(self._settings.recording)
+
+    def announce(self, window: Window) -> None:
+        """Find the ways out, warn where there is none, and tell that a window is open."""
+        self._suppress_instrumentation()
+        spans = "span_events" in self._settings.emit and self._attach_spans()
+        if self._sink is None and "logs" in self._settings.emit:
+            self._sink = open_sink(self._settings.pipeline)
+        self._open_recording()
+        if self._sink is None and self._recording is None and not spans and not self._warned:
+            self._warned = True
+            logger.warning(
+                "The audit window %s is open, but no OpenTelemetry SDK is configured, so its "
+                "events go nowhere. Run the program under opentelemetry-instrument, configure a "
+                "LoggerProvider or TracerProvider, or set OTEL_PYTHON_NOGI_RECORDING to a file.",
+                window.window_id,
+            )
+        limits = window.limits
+        self._tell(
+            WINDOW_OPENED_EVENT_NAME,
+            f"audit window opened by {window.opened_by}",
+            {
+                **self._identify(window),
+                "nogi.window.opened_by": window.opened_by,
+                "nogi.window.events": window.selection.events,
+                "nogi.window.excluded_events": window.selection.excluded,
+                "nogi.window.emit": ",".join(sorted(self._settings.emit)),
+                "nogi.window.max_duration": limits.duration_ns / 1e9,
+                "nogi.window.max_events": limits.events,
+            },
+            window.opened_ns,
+        )
+
+    def ship(self, records: Sequence[AuditRecord]) -> Shipped:
+        """Ship a batch everywhere; a record counts as exported where one outlet has taken it."""
+        taken = 0
+        if self._recording is not None:
+            try:
+                self._recording.write(records)
+                taken = len(records)
+            except RecordingError as error:
+                if not self._recording_failed:
+                    self._recording_failed = True
+                    logger.warning("%s", error)
+        if self._sink is not None:
+            exported = self._sink.ship(records).exported
+            self._failing = exported < len(records)
+            taken = max(taken, exported)
+        return Shipped(exported=taken, failed=len(records) - taken)
+
+    def report_drops(self, window: Window, dropped: int) -> None:
+        """Tell that events are missing here, by reason; later, while the receiver is away."""
+        self._unreported_drops += dropped
+        if self._failing and self._recording is None:
+            return
+        dropped, self._unreported_drops = self._unreported_drops, 0
+        accounts = window.account(0)
+        self._tell(
+            DROPPED_EVENT_NAME,
+            f"{dropped} audit events dropped",
+            {
+                **self._identify(window),
+                "python.audit.dropped.count": dropped,
+                "python.audit.dropped.rate_limited": accounts.rate_limited,
+                "python.audit.dropped.ring_full": accounts.ring_full,
+                "python.audit.dropped.hook_failed": accounts.hook_failed,
+                "python.audit.dropped.redaction_failed": accounts.redaction_failed,
+                "python.audit.dropped.export_failed": accounts.export_failed,
+            },
+            time_ns(),
+            "WARN",
+        )
+
+    def settle(self, window: Window) -> None:
+        """Tell that a window is closed, with its accounts, and flush."""
+        accounts = window.account(0)
+        counts = {
+            f"nogi.window.{name}": value for name, value in accounts._asdict().items()
+        }
+        self._tell(
+            WINDOW_CLOSED_EVENT_NAME,
+            f"audit window closed by {window.closed_by}: {accounts.seen} events seen, "
+            f"{accounts.exported} exported, {accounts.dropped} dropped",
+            {
+                **self._identify(window),
+                "nogi.window.opened_by": window.opened_by,
+                "nogi.window.closed_by": window.closed_by,
+                **counts,
+                "nogi.window.dropped": accounts.dropped,
+            },
+            window.closed_ns or time_ns(),
+        )
+        if self._sink is not None:
+            self._sink.flush()
+
+    def abort(self) -> None:
+        """End an export that is under way; called from another thread when time is up."""
+        if self._sink is not None:
+            self._sink.close()
+
+    def _tell(
+        self,
+        name: str,
+        body: str,
+        attributes: Mapping[str, Any],
+        timestamp_ns: int,
+        severity: str = "INFO",
+    ) -> None:
+        event = build_event(name, body, attributes, timestamp_ns, severity)
+        if self._recording is not None and not self._recording_failed:
+            try:
+                self._recording.write_event(event)
+            except RecordingError as error:
+                self._recording_failed = True
+                logger.warning("%s", error)
+        if self._sink is not None:
+            self._sink.ship_event(event)
+
+    @staticmethod
+    def _identify(window: Window) -> dict[str, Any]:
+        return {"nogi.window.id": window.window_id, "process.pid": os.getpid()}
+
+    def _open_recording(self) -> None:
+        if self._recording is None and self._settings.recording and not self._recording_failed:
+            from nogi_otel.recording.sink import RecordingSink  # noqa: PLC0415 - when asked for
+
+            try:
+                self._recording = RecordingSink(self._settings.recording, find_resource())
+            except RecordingError as error:
+                self._recording_failed = True
+                logger.warning("%s", error)
+
+    def _suppress_instrumentation(self) -> None:
+        """Mark the drain's own context, so that no instrumentation traces its exports."""
+        if not self._suppressed:
+            from opentelemetry.context import (  # noqa: PLC0415
+                _SUPPRESS_INSTRUMENTATION_KEY,
+                attach,
+                set_value,
+            )
+
+            attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003
+            self._suppressed = True
