@@ -18,6 +18,8 @@ class Accounts(NamedTuple):
     seen: int
     filtered: int
     rate_limited: int
+    sampled_out: int
+    """Left out by the drain's budget of CPU time."""
     over_limit: int
     """Came after the window had reached its number of events, or after its end."""
     ring_full: int
@@ -34,6 +36,7 @@ class Accounts(NamedTuple):
         """What was wanted and is lost."""
         return (
             self.rate_limited
+            + self.sampled_out
             + self.ring_full
             + self.hook_failed
             + self.redaction_failed

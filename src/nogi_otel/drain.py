@@ -11,11 +11,14 @@ from __future__ import annotations
 import _thread
 import logging
 import os
+import sys
 from _queue import Empty, SimpleQueue
 from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nogi_otel.accounts import Shipped
+from nogi_otel.budget import CpuBudget
+from nogi_otel.capture import PING_EVENT
 from nogi_otel.errors import NogiError
 
 if TYPE_CHECKING:
@@ -53,8 +56,14 @@ class Outlets(Protocol):
     def report_drops(self, window: Window, dropped: int) -> None:
         """Tell in band that events are missing here."""
 
+    def report_throttle(self, window: Window, rate: int) -> None:
+        """Tell in band that events are sampled out from now on, to save CPU time."""
+
     def settle(self, window: Window) -> None:
         """Tell of the end of a window, with its final accounts, and flush."""
+
+    def close(self) -> None:
+        """Let go of sockets and files; the next announcement opens them again."""
 
 
 class Machinery(NamedTuple):
@@ -64,6 +73,8 @@ class Machinery(NamedTuple):
     gate: Gate
     refinement: Refinement
     outlets: Outlets
+    cpu_share: float
+    """What the drain may use of one core; 0 is no limit."""
 
 
 class Command(NamedTuple):
@@ -71,6 +82,7 @@ class Command(NamedTuple):
 
     opens: bool
     how: str
+    timestamp_ns: int
 
 
 class Request:
@@ -106,6 +118,9 @@ class Drain:
         self._started = _thread.allocate_lock()
         self._thread_id = 0
         self._pid = 0
+        self._budget = CpuBudget(0)
+        self._commands_given = 0
+        self._commands_done = 0
 
     @property
     def running(self) -> bool:
@@ -126,6 +141,16 @@ class Drain:
                 _thread.start_new_thread(self._run, ())
             except RuntimeError:  # no more threads to be had: the ring fills, and drops are counted
                 self._started.release()
+
+    def command(self, command: Command) -> None:
+        """Hand on a signal's wish; called by signal handlers alone, so on the main thread."""
+        self._commands_given += 1
+        self.tell(command)
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether a signal's wish is not done yet, so that a later one must wait its turn."""
+        return self._commands_given != self._commands_done
 
     def wake(self) -> None:
         """Have the thread look into the ring now; called from the hook."""
@@ -148,8 +173,8 @@ class Drain:
         self._started = _thread.allocate_lock()
         self._windows = []
         self._thread_id = 0
-        if self._machinery is not None:
-            self._machinery = None
+        self._machinery = None
+        self._commands_given = self._commands_done = 0
         if window is not None:
             self.tell(window)
 
@@ -166,9 +191,16 @@ class Drain:
                 logger.error("%s", error)  # noqa: TRY400 - the message says what to do
             except Exception:  # the thread must outlive any error of an exporter or of ours
                 logger.exception("The drain met an error; audit records may be missing.")
-            if isinstance(message, Request):
+            if isinstance(message, Request) and not stopped:
                 message.finish()
+        try:
+            if self._machinery is not None:
+                self._machinery.outlets.close()
+        except Exception:
+            logger.exception("An exporter could not be closed.")
         self._started = _thread.allocate_lock()
+        if isinstance(message, Request):
+            message.finish()
 
     def _wait(self) -> Window | Command | Request | None:
         """Wait for a message, but no longer than a tick while events may come."""
@@ -183,26 +215,68 @@ class Drain:
         if self._machinery is None:
             self._machinery = self._prepare()
             self._machinery.core.exclude_threads(frozenset({self._thread_id}))
-        core, gate, _, outlets = self._machinery
+            self._budget = CpuBudget(self._machinery.cpu_share)
+        core, gate, outlets = self._machinery[0], self._machinery[1], self._machinery[3]
         if isinstance(message, Command):
             if message.opens:
                 gate.open(message.how)
             else:
-                gate.close(message.how)
+                gate.close(message.how, message.timestamp_ns)
+            self._commands_done += 1
         elif message is not None and not isinstance(message, Request):
             self._add_window(message)
         for window in self._windows:
             if not window.announced:
                 window.announced = True
                 outlets.announce(window)
-        # What comes while this round ships is the next round's, so that a flood cannot hold it up.
-        waiting = core.pending()
-        while waiting > 0 and (batch := core.take(min(waiting, BATCH_SIZE))):
-            waiting -= len(batch)
-            self._ship(batch, self._machinery)
-            self._end_windows(gate)
+                self._ping(window)
+        self._drain_ring(core, gate, self._machinery, to_the_end=isinstance(message, Request))
         self._end_windows(gate)
         self._settle_windows(outlets, at_once=isinstance(message, Request) and message.stop)
+
+    def _drain_ring(
+        self,
+        core: CaptureCore,
+        gate: Gate,
+        machinery: Machinery,
+        *,
+        to_the_end: bool,
+    ) -> None:
+        """Ship what waits in the ring, as far as the budget of CPU time goes.
+
+        What comes while this round ships is the next round's, so that a flood cannot hold it up.
+        """
+        waiting = core.pending()
+        budget = self._budget
+        budget.charge(0)
+        while waiting > 0:
+            if budget.is_spent and not to_the_end and core.gate is not None:
+                break
+            batch = core.take(min(waiting, BATCH_SIZE))
+            if not batch:
+                break
+            waiting -= len(batch)
+            self._ship(batch, machinery)
+            budget.charge(len(batch))
+            self._end_windows(gate)
+        was_throttling = budget.throttling
+        rate = budget.choose_rate()
+        opened = core.gate
+        if opened is not None and opened.throttle_rate != rate:
+            opened.throttle(rate)
+            if budget.throttling and not was_throttling:
+                machinery.outlets.report_throttle(opened.owner, rate)
+
+    @staticmethod
+    def _ping(window: Window) -> None:
+        """Prove that the hook hears: another hook may have vetoed its installation silently."""
+        if window.closed_ns is None:
+            sys.audit(PING_EVENT)
+            if not window.gate.heard and window.closed_ns is None:
+                logger.warning(
+                    "The audit hook hears nothing: another audit hook of this process refused it. "
+                    "Start the program without that hook to audit it."
+                )
 
     def _add_window(self, window: Window) -> None:
         if window not in self._windows:
@@ -214,13 +288,13 @@ class Drain:
         records: list[AuditRecord] = []
         owners: list[Window] = []
         for raw in batch:
-            window: Window = raw.gate.owner
+            window = raw.gate.owner
             self._add_window(window)
             if not window.admit(raw.timestamp_ns):
                 continue
             try:
                 record = refinement.refine(raw, window)
-            except Exception:  # what cannot be redacted does not leave the process
+            except Exception:  # noqa: BLE001 - what cannot be redacted does not leave the process
                 window.redaction_failed += 1
                 continue
             if record is None:

@@ -21,7 +21,7 @@ filtered. Default: none."""
 OTEL_PYTHON_NOGI_EMIT = "OTEL_PYTHON_NOGI_EMIT"
 """What an audit event becomes: ``logs``, ``span_events``, or both, comma separated. ``logs`` are
 OTLP log records; ``span_events`` puts the event on the span that was current, for backends that
-take no logs. Default: ``logs,span_events``."""
+take no logs; ``none`` exports nothing, which leaves a recording. Default: ``logs,span_events``."""
 
 OTEL_PYTHON_NOGI_START_SIGNAL = "OTEL_PYTHON_NOGI_START_SIGNAL"
 """The signal that opens a window: a name (``SIGUSR1``, ``USR1``, ``SIGRTMIN+3``), a number, or
@@ -44,7 +44,13 @@ Default: ``0``."""
 
 OTEL_PYTHON_NOGI_RATE_LIMIT = "OTEL_PYTHON_NOGI_RATE_LIMIT"
 """The number of audit events captured in one second, at most; more are counted as rate limited.
-``0`` is no limit. Default: ``0``."""
+A comma separated list may also limit event names or globs: ``1000,open=100,socket.*=50``. ``0`` is
+no limit. Default: ``0``."""
+
+OTEL_PYTHON_NOGI_CPU_BUDGET = "OTEL_PYTHON_NOGI_CPU_BUDGET"
+"""How much of one core the drain may use, in percent, averaged over a window; a window starts
+with credit for two seconds. Beyond it, events are sampled out, rare ones last, and counted.
+``0`` is no limit. Default: ``5``."""
 
 OTEL_PYTHON_NOGI_SPAN_EVENT_LIMIT = "OTEL_PYTHON_NOGI_SPAN_EVENT_LIMIT"
 """The number of audit events put on one span, at most. The application's own events are never
@@ -55,6 +61,14 @@ OTEL_PYTHON_NOGI_CODE = "OTEL_PYTHON_NOGI_CODE"
 application (``code.file.path``, ``code.line.number``, ``code.function.name``); or ``stack``, a
 bounded ``code.stacktrace`` as well. Default: ``none``."""
 
+OTEL_PYTHON_NOGI_REDACT = "OTEL_PYTHON_NOGI_REDACT"
+"""Redaction rules to add, separated by ``;``: ``name=regex`` takes what matches in a text,
+``key:name=regex`` takes the value behind a name that matches. Default: none."""
+
+OTEL_PYTHON_NOGI_UNREDACT = "OTEL_PYTHON_NOGI_UNREDACT"
+"""The names of redaction rules to lift, comma separated; ``*`` lifts all. Secrets may then leave
+the process. Default: none."""
+
 OTEL_PYTHON_NOGI_RECORDING = "OTEL_PYTHON_NOGI_RECORDING"
 """A file to which audit events are appended as OTLP JSON lines, with or without a Collector.
 ``{pid}`` and ``{service}`` are replaced. Default: none."""
@@ -64,6 +78,11 @@ OTEL_PYTHON_NOGI_PIPELINE = "OTEL_PYTHON_NOGI_PIPELINE"
 ``OTEL_EXPORTER_OTLP_*`` variables, so that a flood never pushes out the application's own logs.
 ``provider``: through the application's ``LoggerProvider`` and its processors. ``auto``: direct
 where the result is the same. Default: ``auto``."""
+
+OTEL_PYTHON_NOGI_ENDPOINT = "OTEL_PYTHON_NOGI_ENDPOINT"
+"""An OTLP endpoint for audit records alone, for example ``http://127.0.0.1:4318``, while the
+application's own telemetry goes where it always went. Implies the pipeline ``direct``; headers,
+certificates and compression are those of ``OTEL_EXPORTER_OTLP_*``. Default: none."""
 
 OTEL_PYTHON_NOGI_BUFFER = "OTEL_PYTHON_NOGI_BUFFER"
 """The size of the ring between the hook and the drain, in bytes, or with the unit ``KiB`` or

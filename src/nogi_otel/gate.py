@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nogi_otel.capture import CaptureCore
     from nogi_otel.capture.values import CodeRef
     from nogi_otel.selection import Selection
+    from nogi_otel.settings import Rates
 
 _numbers = count(1)
 
@@ -38,7 +39,7 @@ class Limits(NamedTuple):
     duration_ns: int
     """0 is no limit."""
     events: int
-    rate: int
+    rates: Rates
     span_events: int
     frames: int
 
@@ -59,7 +60,8 @@ class Window:
             selection.selects,
             wiring.wake,
             note_limit=limits.span_events,
-            rate_limit=limits.rate,
+            rate_limit=limits.rates.total,
+            limit_name=limits.rates.limit_name if limits.rates.by_pattern else None,
             frame_limit=limits.frames,
             read_frames=wiring.read_frames,
         )
@@ -131,6 +133,7 @@ class Window:
         parts = {
             "filtered": gate.filtered.value + self.filtered,
             "rate_limited": gate.rate_limited.value,
+            "sampled_out": gate.sampled_out.value,
             "over_limit": self.over_limit,
             "ring_full": gate.ring_full.value,
             "hook_failed": gate.failed.value,
@@ -186,21 +189,24 @@ class Gate:
         current = self._window
         if current is not None and self._core.gate is current.gate:
             return current
-        window = Window(
-            selection or self._selection, limits or self._limits, how, self._wiring
-        )
+        window = Window(selection or self._selection, limits or self._limits, how, self._wiring)
         self._core.install()
         self._window = window
         self._core.open(window.gate)
         self._tell(window)
         return window
 
-    def close(self, how: str) -> Window | None:
-        """Close the window that is open; return it, or None where none is."""
+    def close(self, how: str, closed_ns: int | None = None) -> Window | None:
+        """Close the window that is open; return it, or None where none is.
+
+        ``closed_ns`` is when it was asked for, where that was earlier than now.
+        """
         window = self._window
         gate = self._core.close()
         if window is None or gate is None:
             return None
+        if closed_ns is not None:
+            gate.closed_ns = closed_ns
         if not window.closed_by:
             window.closed_by = how
         self._tell(window)

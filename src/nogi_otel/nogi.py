@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("nogi_otel")
 
+DEFAULT_PORT = 4318
+"""OTLP over HTTP, where the original had a port of its own."""
 DEFAULT_EVENTS = "incident,%network"
 """What the original showed of a program that talks to the network, without the noise."""
 
@@ -47,7 +49,7 @@ class Nogi:
         port: int | None = None,
         handler: Callable[[str, str], object] | None = None,
         socket: bool = True,  # noqa: FBT001, FBT002 - the original's signature
-        audit: None = None,
+        audit: object = None,
     ) -> None:
         """Bind the signals."""
         if audit is not None:
@@ -62,17 +64,16 @@ class Nogi:
         keywords: dict[str, object] = {"pipeline": "direct"}
         if names.OTEL_PYTHON_NOGI_EVENTS not in os.environ:
             keywords["events"] = DEFAULT_EVENTS
+        if host is not None or port is not None:
+            shown = "localhost" if host in {None, "*", "0.0.0.0"} else host  # noqa: S104
+            keywords["endpoint"] = f"http://{shown}:{port or DEFAULT_PORT}"
+        if not socket:
+            keywords["emit"] = "none"
         current = agent.get_agent()
         if current is not None and current.machinery is None:
             # Armed by opentelemetry-instrument, and nothing was opened yet: this program says how.
             agent.disarm()
         try:
-            self._agent = agent.arm(keywords)
+            agent.arm(keywords, handler)
         except NogiError as error:
             logger.error("nogi opens no window: %s", error)  # noqa: TRY400 - says what to do
-            return
-        if host is not None or port is not None:
-            shown = "localhost" if host in {None, "*", "0.0.0.0"} else host  # noqa: S104
-            self._agent.endpoint = f"http://{shown}:{port or 4318}/v1/logs"
-        self._agent.handler = handler
-        self._agent.exports = socket

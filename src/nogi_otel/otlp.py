@@ -16,16 +16,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import get_tracer_provider
 
+from nogi_otel.accounts import Shipped
 from nogi_otel.carriers.attributes import SCHEMA_URL, SCOPE_NAME
 from nogi_otel.carriers.logs import LogRecords, ProviderSink, find_provider
-from nogi_otel.accounts import Shipped
 from nogi_otel.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry._logs import LogRecord
-    from opentelemetry.sdk._logs.export import LogRecordExporter
 
     from nogi_otel.record import AuditRecord
 
@@ -56,7 +55,7 @@ class DirectSink:
 
     name = "direct"
 
-    def __init__(self, exporter: LogRecordExporter, resource: Resource) -> None:
+    def __init__(self, exporter: Any, resource: Resource) -> None:
         """Bind to an exporter; ``resource`` stands on every request."""
         self._exporter = exporter
         self._resource = resource
@@ -89,27 +88,26 @@ class DirectSink:
         self._exporter.shutdown()
 
 
-def open_sink(pipeline: str) -> Sink | None:
+def open_sink(pipeline: str, endpoint: str = "") -> Sink | None:
     """Return the way out for log records, or None where OpenTelemetry is not configured.
 
     ``pipeline`` is the setting of that name. ``auto`` is direct exactly where the result is the
     same: the application's provider has one processor, it exports by OTLP, to the endpoint that
-    the environment names.
+    the environment names. An ``endpoint`` of our own implies direct.
     """
     provider = find_provider()
-    if pipeline == "direct":
-        exporter = _find_otlp_exporter(provider)
-        return DirectSink(_create_exporter(type(exporter) if exporter else None), find_resource())
+    exporter = _find_otlp_exporter(provider)
+    if pipeline == "direct" or endpoint:
+        kind = _choose_exporter() if endpoint or exporter is None else type(exporter)
+        return DirectSink(_create_exporter(kind, endpoint), find_resource())
     if provider is None or not _processors(provider):
         # Without a processor the SDK would drop every record.
         return None
-    if pipeline == "auto":
-        exporter = _find_otlp_exporter(provider)
-        if exporter is not None:
-            ours = _create_exporter(type(exporter))
-            if vars(ours).get("_endpoint") == vars(exporter).get("_endpoint"):
-                return DirectSink(ours, provider.resource)
-            ours.shutdown()
+    if pipeline == "auto" and exporter is not None:
+        own = _create_exporter(type(exporter))
+        if vars(own).get("_endpoint") == vars(exporter).get("_endpoint"):
+            return DirectSink(own, provider.resource)
+        own.shutdown()
     return ProviderSink(provider)
 
 
@@ -118,7 +116,7 @@ def _processors(provider: Any) -> tuple[Any, ...]:
     return tuple(getattr(multi, "_log_record_processors", ()))
 
 
-def _find_otlp_exporter(provider: Any) -> LogRecordExporter | None:
+def _find_otlp_exporter(provider: Any) -> Any | None:
     """Return the provider's exporter where it is the only one and an official OTLP exporter."""
     processors = _processors(provider) if provider is not None else ()
     if len(processors) != 1:
@@ -128,32 +126,37 @@ def _find_otlp_exporter(provider: Any) -> LogRecordExporter | None:
     module = type(exporter).__module__
     if type(exporter).__name__ != "OTLPLogExporter" or not module.startswith(_OFFICIAL):
         return None
-    return exporter  # type: ignore[no-any-return]
+    return exporter
 
 
 _OFFICIAL = "opentelemetry.exporter.otlp.proto."
 
 
-def _create_exporter(kind: type[Any] | None) -> LogRecordExporter:
-    """Return a new exporter of the same class as the application's, else by the environment."""
-    if kind is None:
-        protocol = os.environ.get("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL") or os.environ.get(
-            "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"
+def _choose_exporter() -> type[Any]:
+    """Return the class of exporter that the environment asks for."""
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL") or os.environ.get(
+        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"
+    )
+    if protocol.strip() == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (
+            OTLPLogExporter as GrpcExporter,
         )
-        if protocol.strip() == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (  # noqa: PLC0415
-                OTLPLogExporter as GrpcExporter,
-            )
 
-            kind = GrpcExporter
-        else:
-            from opentelemetry.exporter.otlp.proto.http._log_exporter import (  # noqa: PLC0415
-                OTLPLogExporter as HttpExporter,
-            )
+        return GrpcExporter
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import (
+        OTLPLogExporter as HttpExporter,
+    )
 
-            kind = HttpExporter
-    exporter: LogRecordExporter = kind()
-    return exporter
+    return HttpExporter
+
+
+def _create_exporter(kind: type[Any], endpoint: str = "") -> Any:
+    """Return a new exporter, configured by the environment but for the endpoint given."""
+    if endpoint:
+        if ".grpc." not in kind.__module__:
+            endpoint = f"{endpoint.rstrip('/')}/v1/logs"
+        return kind(endpoint=endpoint)
+    return kind()
 
 
 def find_resource() -> Resource:

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from nogi_otel.accounts import Shipped
 from nogi_otel.carriers.attributes import (
     DROPPED_EVENT_NAME,
+    THROTTLED_EVENT_NAME,
     WINDOW_CLOSED_EVENT_NAME,
     WINDOW_OPENED_EVENT_NAME,
 )
+from nogi_otel.carriers.context import suppress_instrumentation
 from nogi_otel.carriers.logs import build_event
 from nogi_otel.errors import RecordingError
 from nogi_otel.otlp import find_resource, open_sink
+from nogi_otel.record import render_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,10 +42,12 @@ class ProcessOutlets:
         self,
         settings: Settings,
         attach_spans: Callable[[], bool],
+        handler: Callable[[str, str], object] | None = None,
     ) -> None:
         """Open nothing yet; ``attach_spans`` returns whether spans can carry events here."""
         self._settings = settings
         self._attach_spans = attach_spans
+        self._handler = handler
         self._sink: Sink | None = None
         self._recording: RecordingSink | None = None
         self._recording_failed = False
@@ -54,16 +59,18 @@ class ProcessOutlets:
     @property
     def carries_logs(self) -> bool:
         """Whether records leave one by one; else only span events carry them."""
-        return "logs" in self._settings.emit or bool(self._settings.recording)
+        settings = self._settings
+        return "logs" in settings.emit or bool(settings.recording) or self._handler is not None
 
     def announce(self, window: Window) -> None:
         """Find the ways out, warn where there is none, and tell that a window is open."""
         self._suppress_instrumentation()
         spans = "span_events" in self._settings.emit and self._attach_spans()
         if self._sink is None and "logs" in self._settings.emit:
-            self._sink = open_sink(self._settings.pipeline)
+            self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
         self._open_recording()
-        if self._sink is None and self._recording is None and not spans and not self._warned:
+        nowhere = self._sink is None and self._recording is None and self._handler is None
+        if nowhere and not spans and not self._warned:
             self._warned = True
             logger.warning(
                 "The audit window %s is open, but no OpenTelemetry SDK is configured, so its "
@@ -98,6 +105,9 @@ class ProcessOutlets:
                 if not self._recording_failed:
                     self._recording_failed = True
                     logger.warning("%s", error)
+        if self._handler is not None:
+            self._call_handler(self._handler, records)
+            taken = len(records)
         if self._sink is not None:
             exported = self._sink.ship(records).exported
             self._failing = exported < len(records)
@@ -118,6 +128,7 @@ class ProcessOutlets:
                 **self._identify(window),
                 "python.audit.dropped.count": dropped,
                 "python.audit.dropped.rate_limited": accounts.rate_limited,
+                "python.audit.dropped.sampled_out": accounts.sampled_out,
                 "python.audit.dropped.ring_full": accounts.ring_full,
                 "python.audit.dropped.hook_failed": accounts.hook_failed,
                 "python.audit.dropped.redaction_failed": accounts.redaction_failed,
@@ -127,12 +138,26 @@ class ProcessOutlets:
             "WARN",
         )
 
+    def report_throttle(self, window: Window, rate: int) -> None:
+        """Tell that the budget of CPU time is used up, and what is taken from now on."""
+        share = self._settings.cpu_budget
+        self._tell(
+            THROTTLED_EVENT_NAME,
+            f"audit slowed to {rate} events a second: the drain may use {share:g} % of a core "
+            "(OTEL_PYTHON_NOGI_CPU_BUDGET)",
+            {
+                **self._identify(window),
+                "nogi.window.rate": rate,
+                "nogi.window.cpu_budget": share,
+            },
+            time_ns(),
+            "WARN",
+        )
+
     def settle(self, window: Window) -> None:
         """Tell that a window is closed, with its accounts, and flush."""
         accounts = window.account(0)
-        counts = {
-            f"nogi.window.{name}": value for name, value in accounts._asdict().items()
-        }
+        counts = {f"nogi.window.{name}": value for name, value in accounts._asdict().items()}
         self._tell(
             WINDOW_CLOSED_EVENT_NAME,
             f"audit window closed by {window.closed_by}: {accounts.seen} events seen, "
@@ -148,6 +173,15 @@ class ProcessOutlets:
         )
         if self._sink is not None:
             self._sink.flush()
+
+    def close(self) -> None:
+        """Let go of the exporter and the recording."""
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+        if self._recording is not None:
+            self._recording.close()
+            self._recording = None
 
     def abort(self) -> None:
         """End an export that is under way; called from another thread when time is up."""
@@ -176,9 +210,21 @@ class ProcessOutlets:
     def _identify(window: Window) -> dict[str, Any]:
         return {"nogi.window.id": window.window_id, "process.pid": os.getpid()}
 
+    @staticmethod
+    def _call_handler(
+        handler: Callable[[str, str], object],
+        records: Sequence[AuditRecord],
+    ) -> None:
+        """Call a program's own handler; its errors are logged, and end nothing."""
+        for record in records:
+            try:
+                handler(record.event, render_arguments(record.arguments))
+            except Exception:  # noqa: PERF203 - each event has its own chance
+                logger.exception("The handler of Nogi(handler=...) failed for %s.", record.event)
+
     def _open_recording(self) -> None:
         if self._recording is None and self._settings.recording and not self._recording_failed:
-            from nogi_otel.recording.sink import RecordingSink  # noqa: PLC0415 - when asked for
+            from nogi_otel.recording.sink import RecordingSink
 
             try:
                 self._recording = RecordingSink(self._settings.recording, find_resource())
@@ -189,11 +235,5 @@ class ProcessOutlets:
     def _suppress_instrumentation(self) -> None:
         """Mark the drain's own context, so that no instrumentation traces its exports."""
         if not self._suppressed:
-            from opentelemetry.context import (  # noqa: PLC0415
-                _SUPPRESS_INSTRUMENTATION_KEY,
-                attach,
-                set_value,
-            )
-
-            attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003
+            suppress_instrumentation()
             self._suppressed = True

@@ -110,12 +110,14 @@ def _cut_json(text: str, size: int) -> str:
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=True).encode(
-        "utf-8", "replace"
-    ).decode()
+    return (
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=True)
+        .encode("utf-8", "replace")
+        .decode()
+    )
 
 
-def _to_plain(value: Value, depth: int) -> object:
+def _to_plain(value: Value, depth: int) -> object:  # noqa: PLR0911 - one return a type
     """Return a value of a snapshot as what ``json`` writes: numbers stay numbers."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
@@ -128,9 +130,7 @@ def _to_plain(value: Value, depth: int) -> object:
     if isinstance(value, CodeRef):
         return f"<{value.qualified_name} {value.file_path}:{value.line_number}>"
     if isinstance(value, SocketRef):
-        return (
-            f"<{value.type_name} family={value.family} type={value.kind} proto={value.protocol}>"
-        )
+        return f"<{value.type_name} family={value.family} type={value.kind} proto={value.protocol}>"
     if depth == 0:
         return _CUT
     if isinstance(value, dict):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nogi_otel import environment_variables as names
 from nogi_otel.errors import SettingsError
@@ -17,6 +19,24 @@ if TYPE_CHECKING:
 PREFIX = "OTEL_PYTHON_NOGI_"
 CARRIERS = ("logs", "span_events")
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "kb": 1000, "mib": 1 << 20, "mb": 1000_000, "gib": 1 << 30}
+
+
+class Rates(NamedTuple):
+    """Limits in events a second; 0 is no limit."""
+
+    total: int = 0
+    by_pattern: tuple[tuple[str, int], ...] = ()
+    """Event names or globs, each with the limit of every name that it matches."""
+
+    def limit_name(self, event: str) -> int:
+        """Return the limit of one event name: that of the first pattern that matches."""
+        for pattern, rate in self.by_pattern:
+            if fnmatchcase(event, pattern):
+                return rate
+        return 0
+
+
+NO_RATES = Rates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +53,16 @@ class Settings:
     max_duration: float = 600.0
     """Seconds; 0 is no limit."""
     max_events: int = 0
-    rate_limit: int = 0
-    """Events a second; 0 is no limit."""
+    rate_limit: Rates = NO_RATES
+    cpu_budget: float = 5.0
+    """Percent of one core; 0 is no limit."""
     span_event_limit: int = 64
     code: str = "none"
+    redact: tuple[str, ...] = ()
+    unredact: tuple[str, ...] = ()
     recording: str = ""
     pipeline: str = "auto"
+    endpoint: str = ""
     buffer: int = 8 << 20
     """Bytes."""
     flush_timeout: float = 5.0
@@ -80,6 +104,25 @@ def load_settings(
     return settings
 
 
+def rescue_signals(
+    keywords: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return default settings, but with the signals that were asked for, where they are allowed.
+
+    For a process whose settings were refused: a signal that its operator will send must not kill.
+    """
+    environment = os.environ if environment is None else environment
+    rescued: dict[str, Any] = {}
+    for field in ("start_signal", "stop_signal"):
+        variable = getattr(names, PREFIX + field.upper())
+        value = (keywords or {}).get(field) or environment.get(variable, "").strip()
+        if value:
+            with contextlib.suppress(SettingsError):
+                rescued[field] = _parse(field, variable, value)
+    return Settings(**rescued)
+
+
 def override_settings(settings: Settings, keywords: Mapping[str, Any]) -> Settings:
     """Return the settings with some of them replaced, ``None`` meaning unchanged.
 
@@ -107,6 +150,16 @@ def _parse_text(value: object) -> str:
     return value
 
 
+def _parse_list(separator: str) -> Callable[[object], tuple[str, ...]]:
+    def parse(value: object) -> tuple[str, ...]:
+        parts = _parse_text(value).split(separator) if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)):
+            raise TypeError
+        return tuple(text for one in parts if (text := _parse_text(one).strip()))
+
+    return parse
+
+
 def _parse_choice(*choices: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         text = _parse_text(value).strip().lower()
@@ -119,9 +172,18 @@ def _parse_choice(*choices: str) -> Callable[[object], str]:
 
 def _parse_carriers(value: object) -> frozenset[str]:
     chosen = frozenset(one.strip().lower() for one in _parse_text(value).split(",") if one.strip())
+    if chosen == {"none"}:
+        return frozenset()
     if not chosen or not chosen <= set(CARRIERS):
         raise ValueError
     return chosen
+
+
+def _parse_endpoint(value: object) -> str:
+    text = _parse_text(value).strip()
+    if text and not re.fullmatch(r"https?://[^/\s]+\S*", text):
+        raise ValueError
+    return text
 
 
 def _parse_count(minimum: int) -> Callable[[object], int]:
@@ -137,6 +199,34 @@ def _parse_count(minimum: int) -> Callable[[object], int]:
 
 
 _MAX_COUNT = 1 << 40
+
+
+def _parse_rates(value: object) -> Rates:
+    if isinstance(value, Rates):
+        return value
+    if isinstance(value, int):
+        return Rates(_parse_count(0)(value))
+    total = 0
+    by_pattern: list[tuple[str, int]] = []
+    for term in _parse_text(value).split(","):
+        pattern, equals, rate = term.rpartition("=")
+        if equals:
+            if not pattern.strip():
+                raise ValueError
+            by_pattern.append((pattern.strip(), _parse_count(0)(rate.strip())))
+        elif rate.strip():
+            total = _parse_count(0)(rate.strip())
+    return Rates(total, tuple(by_pattern))
+
+
+def _parse_percent(value: object) -> float:
+    number = _parse_seconds(value)
+    if number > _MAX_PERCENT:
+        raise ValueError
+    return number
+
+
+_MAX_PERCENT = 100
 
 
 def _parse_seconds(value: object) -> float:
@@ -211,17 +301,21 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "events": (_parse_text, _TERMS),
     "excluded_events": (_parse_text, _TERMS),
     "where": (_parse_text, 'a condition such as file.path =~ "/etc/*"'),
-    "emit": (_parse_carriers, "one or both of: " + ", ".join(CARRIERS)),
+    "emit": (_parse_carriers, "one or both of " + ", ".join(CARRIERS) + ", or none"),
     "start_signal": (_parse_signal, _SIGNAL),
     "stop_signal": (_parse_signal, _SIGNAL),
     "start": (_parse_choice("armed", "open"), "armed or open"),
     "max_duration": (_parse_seconds, "a number of seconds, 0 for no limit"),
     "max_events": (_parse_count(0), _COUNT),
-    "rate_limit": (_parse_count(0), _COUNT),
+    "rate_limit": (_parse_rates, "events a second, such as 1000 or 1000,open=100; 0 for no limit"),
+    "cpu_budget": (_parse_percent, "a percentage of one core from 0 (no limit) to 100"),
     "span_event_limit": (_parse_count(0), "a whole number, 0 for none"),
     "code": (_parse_choice("none", "location", "stack"), "none, location or stack"),
+    "redact": (_parse_list(";"), "rules such as name=regex or key:name=regex, separated by ;"),
+    "unredact": (_parse_list(","), "names of redaction rules, comma separated, or *"),
     "recording": (_parse_text, "the path of a file"),
     "pipeline": (_parse_choice("auto", "direct", "provider"), "auto, direct or provider"),
+    "endpoint": (_parse_endpoint, "an address such as http://127.0.0.1:4318"),
     "buffer": (_parse_bytes, "a size such as 8MiB, from 64KiB to 4GiB"),
     "flush_timeout": (_parse_seconds, "a number of seconds"),
 }

@@ -60,7 +60,7 @@ class SpanSource(NamedTuple):
     suppress_keys: tuple[str, str]
     """Either one, when true, marks the SDK's own traffic."""
     recording_type: type
-    """Spans of exactly this type or a subclass of ``recording_base``: their ``_context`` is read."""
+    """Spans of exactly this type, or of a subclass of ``recording_base``."""
     recording_base: type
     passive_type: type
     """The non-recording span: its ``_context`` is read, nothing is noted on it."""
@@ -114,6 +114,6 @@ class LoadedCore(NamedTuple):
 
 def load_core(capacity: int, source: SpanSource | None) -> LoadedCore:
     """Return the capture core to use, its ring for ``capacity`` events, and why that core."""
-    from nogi_otel.capture._python import PythonCore  # noqa: PLC0415 - loaded when chosen
+    from nogi_otel.capture._python import PythonCore
 
     return LoadedCore(PythonCore(capacity, source), "the only core in this version")

@@ -84,7 +84,7 @@ class PythonCore:
 
     def take_notes(self, span: object) -> SpanNotes | None:
         """Remove and return what was noted for ``span``."""
-        notes = getattr(span, "__dict__", {}).pop(NOTES_KEY, None)
+        notes = object.__getattribute__(span, "__dict__").pop(NOTES_KEY, None)
         if notes is None:
             return None
         entries, left_out = notes
@@ -113,10 +113,11 @@ class PythonCore:
         get_thread = threading._active.get  # type: ignore[attr-defined]  # noqa: SLF001
         now_ns = time_ns
         copy = copy_arguments
+        get_attribute = object.__getattribute__
         find_span = build_span_finder(self._source)
 
-        def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            gate = core._gate  # noqa: SLF001
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:  # noqa: PLR0912 - flat is fast
+            gate = core._gate
             if gate is None:
                 return
             try:
@@ -132,14 +133,13 @@ class PythonCore:
                         gate.filtered.add()
                         return
                 thread_id = get_ident()
-                if thread_id in core._own_threads:  # noqa: SLF001
+                if thread_id in core._own_threads:
                     return
                 timestamp_ns = now_ns()
                 span, trace_id, span_id, flags = find_span()
                 if trace_id is None:  # the SDK suppresses instrumentation here: own traffic
                     return
-                if gate.rate_limit and gate.exceeds_rate(timestamp_ns):
-                    gate.rate_limited.add()
+                if gate.limited and gate.exceeds_rate(event, timestamp_ns):
                     return
                 waiting = len(ring)
                 full = waiting >= capacity
@@ -153,7 +153,7 @@ class PythonCore:
                     event if len(event) <= MAX_NAME_LENGTH else event[:MAX_NAME_LENGTH],
                     copy(arguments),
                     thread_id,
-                    thread._name if thread is not None else "",  # noqa: SLF001
+                    "" if thread is None else get_attribute(thread, "__dict__").get("_name", ""),
                     trace_id,
                     span_id,
                     flags,
@@ -178,14 +178,14 @@ class PythonCore:
         return hook
 
 
-def note(span: Any, entry: tuple[Any, ...], limit: int) -> None:
-    """Keep an entry for the moment its span ends, or count it as left out.
+def note(attributes: dict[str, Any], entry: tuple[Any, ...], limit: int) -> None:
+    """Keep an entry in a span's ``__dict__`` until the span ends, or count it as left out.
 
     ``dict.setdefault`` is one C call: two threads that work on one span meet in one list.
     """
-    notes = span.__dict__.get(NOTES_KEY)
+    notes = attributes.get(NOTES_KEY)
     if notes is None:
-        notes = span.__dict__.setdefault(NOTES_KEY, ([], count()))
+        notes = attributes.setdefault(NOTES_KEY, ([], count()))
     entries, left_out = notes
     if len(entries) < limit:
         entries.append(entry)
@@ -198,8 +198,8 @@ def build_span_finder(
 ) -> Callable[[], tuple[Any, int | None, int, int]]:
     """Return the function that finds the current span without a call into OpenTelemetry.
 
-    It returns the span where it is recording (else None), the trace id (0: no span; None: the SDK
-    suppresses instrumentation in this context), the span id and the trace flags.
+    It returns the span's ``__dict__`` where it is recording (else None), the trace id (0: no span;
+    None: the SDK suppresses instrumentation in this context), the span id and the trace flags.
     """
     nothing = (None, 0, 0, 0)
     if source is None:
@@ -212,31 +212,30 @@ def build_span_finder(
     recording_base = source.recording_base
     passive_type = source.passive_type
     span_context_type = source.span_context_type
-    find = dict.get
+    find: Any = dict.get
+    get_attribute = object.__getattribute__
     suppressed = (None, None, 0, 0)
 
     def find_span() -> tuple[Any, int | None, int, int]:
         context = get_context()
-        if not context or type(context) is not context_type:
+        if type(context) is not context_type or not context:
             return nothing
-        if key in context or plain_key in context:  # noqa: SIM102 - seldom there, seldom false
-            if find(context, key) or find(context, plain_key):
-                return suppressed
+        # Compared by identity: the value may be any object of an application's.
+        if find(context, key) is True or find(context, plain_key) is True:
+            return suppressed
         span: Any = find(context, span_key)
         kind = type(span)
         if kind is recording_type:
-            span_context = span._context  # noqa: SLF001
-            recording = span._end_time is None  # noqa: SLF001
-        elif kind is passive_type:
-            span_context = span._context  # noqa: SLF001
-            recording = False
-        elif has_base(kind, recording_base):
-            span_context = object.__getattribute__(span, "_context")
-            recording = object.__getattribute__(span, "_end_time") is None
+            attributes = span.__dict__
+        elif kind is passive_type or has_base(kind, recording_base):
+            attributes = get_attribute(span, "__dict__")
         else:
             return nothing
+        span_context = attributes.get("_context")
         if type(span_context) is not span_context_type:
             return nothing
-        return (span if recording else None, span_context[0], span_context[1], span_context[3])
+        ids: Any = span_context
+        recording = kind is not passive_type and attributes.get("_end_time", 0) is None
+        return (attributes if recording else None, ids[0], ids[1], ids[3])
 
     return find_span

@@ -11,6 +11,7 @@ import ctypes
 import sysconfig
 from typing import TYPE_CHECKING, Any
 
+from nogi_otel.capture.snapshot import MAX_NAME, MAX_TEXT, exact_text
 from nogi_otel.capture.values import CodeRef
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def build_frame_reader(package_directory: str) -> Callable[[int], tuple[CodeRef,
             if frame is None or len(taken) >= limit:
                 break
             code = _get_code(frame)
-            path: str = code.co_filename
+            path = exact_text(code.co_filename, MAX_TEXT)
             if not path.startswith(own):
-                name: str = getattr(code, "co_qualname", code.co_name)  # PYVERSIONS: since 3.11
-                here = CodeRef(name, path, _get_line(frame))
+                name = getattr(code, "co_qualname", code.co_name)  # PYVERSIONS: since 3.11
+                here = CodeRef(exact_text(name, MAX_NAME), path, _get_line(frame))
                 if innermost is None:
                     innermost = here
                 if taken or not (path.startswith(foreign) or path.startswith("<frozen")):

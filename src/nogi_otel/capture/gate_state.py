@@ -7,7 +7,7 @@ is published, but for its counters, the cache of decisions and ``closed_ns``.
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nogi_otel.capture import PING_EVENT
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_CACHED_NAMES = 1024
 """Distinct event names that a gate remembers; more are decided anew each time."""
 MAX_NAME_LENGTH = 256
+RARE_PER_SECOND = 10
+"""Events of one name in one second that a flood of others never pushes out."""
 
 
 class Counter:
@@ -37,8 +39,8 @@ class Counter:
 
     @property
     def value(self) -> int:
-        """Read the count without stepping it; ``count.__reduce__`` holds the next number."""
-        return int(self._count.__reduce__()[1][0])
+        """Read the count without stepping it: its ``repr`` is ``count(N)``."""
+        return int(repr(self._count)[6:-1])
 
 
 class OpenGate:
@@ -50,7 +52,11 @@ class OpenGate:
         "failed",
         "filtered",
         "frame_limit",
+        "has_name_rates",
         "heard",
+        "limit_name",
+        "limited",
+        "name_rates",
         "note_limit",
         "owner",
         "rate_limit",
@@ -58,11 +64,13 @@ class OpenGate:
         "rate_second",
         "read_frames",
         "ring_full",
+        "sampled_out",
         "select",
+        "throttle_rate",
         "wake",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that the hook needs, in one object
         self,
         owner: object,
         select: Callable[[str], bool],
@@ -70,6 +78,7 @@ class OpenGate:
         *,
         note_limit: int = 0,
         rate_limit: int = 0,
+        limit_name: Callable[[str], int] | None = None,
         frame_limit: int = 0,
         read_frames: Callable[[int], tuple[CodeRef, ...]] | None = None,
     ) -> None:
@@ -78,14 +87,19 @@ class OpenGate:
         ``owner`` is handed on with each event; ``select`` decides by an event's name, once for
         each distinct name; ``wake`` is called when the ring is half full; ``note_limit`` is the
         number of events noted on each span (0: none); ``rate_limit`` the number of events captured
-        in each second (0: no limit); ``frame_limit`` the number of stack frames that
-        ``read_frames`` takes (0: none).
+        in each second (0: no limit), and ``limit_name`` tells that of one name; ``frame_limit`` is
+        the number of stack frames that ``read_frames`` takes (0: none).
         """
-        self.owner = owner
+        self.owner: Any = owner
         self.select = select
         self.wake = wake
         self.note_limit = note_limit
         self.rate_limit = rate_limit
+        self.limit_name = limit_name
+        self.has_name_rates = limit_name is not None
+        self.name_rates: dict[str, int] = {}
+        self.throttle_rate = 0
+        self.limited = bool(rate_limit or self.has_name_rates)
         self.frame_limit = frame_limit if read_frames is not None else 0
         self.read_frames = read_frames
         self.closed_ns: int | None = None
@@ -95,10 +109,11 @@ class OpenGate:
         """Event name -> captured or not; None marks the ping."""
         self.filtered = Counter()
         self.rate_limited = Counter()
+        self.sampled_out = Counter()
         self.ring_full = Counter()
         self.failed = Counter()
         """Events that the hook could not take: out of memory, or of stack."""
-        self.rate_second: tuple[int, Callable[[], int]] = (0, count(1).__next__)
+        self.rate_second = RateSecond(0)
 
     def decide(self, event: str) -> bool:
         """Decide about a name seen for the first time, and remember it."""
@@ -107,15 +122,64 @@ class OpenGate:
             self.decisions[event] = selected
         return selected
 
-    def exceeds_rate(self, timestamp_ns: int) -> bool:
-        """Count one event against the limit of its second; return whether it is beyond it.
+    def throttle(self, rate: int) -> None:
+        """Take about ``rate`` events a second from now on; 0 lifts it. Called by the drain."""
+        self.throttle_rate = rate
+        self.limited = bool(rate or self.rate_limit or self.has_name_rates)
 
-        Two threads that meet the turn of a second together may each begin a fresh count: the limit
-        is then exceeded by what the slower one counted, never by more than one limit.
+    def exceeds_rate(self, event: str, timestamp_ns: int) -> bool:
+        """Count one event against the limits of its second; return whether it is beyond one.
+
+        The first ``RARE_PER_SECOND`` of every name pass a throttle, and a tenth of the process's
+        limit is kept for them, so that a flood of one name never starves a rare one. Two threads
+        that meet the turn of a second may each begin a fresh count: what the slower one counted
+        is then beyond the limit, never more.
         """
         second = timestamp_ns // 1_000_000_000
         current = self.rate_second
-        if current[0] != second:
-            current = (second, count(1).__next__)
-            self.rate_second = current
-        return current[1]() > self.rate_limit
+        if current.second != second:
+            current = self.rate_second = RateSecond(second)
+        number, total = current.count_event(event)
+        rare = number <= RARE_PER_SECOND
+        limit = self.rate_limit
+        if limit and total > (limit if rare else limit - limit // 10):
+            self.rate_limited.add()
+            return True
+        if self.has_name_rates:
+            name_rate = self.find_name_rate(event)
+            if name_rate and number > name_rate:
+                self.rate_limited.add()
+                return True
+        if self.throttle_rate and not rare and total > self.throttle_rate:
+            self.sampled_out.add()
+            return True
+        return False
+
+    def find_name_rate(self, event: str) -> int:
+        """Return the limit of one name, 0 where it has none."""
+        rate = self.name_rates.get(event)
+        if rate is None:
+            rate = self.limit_name(event) if self.limit_name is not None else 0
+            if len(self.name_rates) < MAX_CACHED_NAMES:
+                self.name_rates[event[:MAX_NAME_LENGTH]] = rate
+        return rate
+
+
+class RateSecond:
+    """The counts of one second, for the process and for each event name."""
+
+    __slots__ = ("_names", "_total", "second")
+
+    def __init__(self, second: int) -> None:
+        """Begin at 0."""
+        self.second = second
+        self._total = count(1).__next__
+        self._names: dict[str, Callable[[], int]] = {}
+
+    def count_event(self, event: str) -> tuple[int, int]:
+        """Count one event; return how many of its name and how many in all there are now."""
+        step = self._names.get(event)
+        if step is None:
+            name = event if len(self._names) < MAX_CACHED_NAMES else ""
+            step = self._names.setdefault(name, count(1).__next__)
+        return step(), self._total()

@@ -3,7 +3,9 @@
 Invariants, whatever the application raises: no user code runs (no ``__repr__``, ``__str__``,
 ``__iter__``, ``__hash__``, ``__eq__``, property or metaclass of the application), no reference to
 an object of the application is kept, and the cost is bounded by the caps below. Dispatch is by
-exact type and ``is``: a dict of types would call the ``__hash__`` of a hostile metaclass.
+exact type and ``is``: a dict of types would call the ``__hash__`` of a hostile metaclass. Texts
+that stand in the slots of types and code objects may be instances of ``str`` subclasses, so they
+are read through ``str``'s own slots.
 """
 
 from __future__ import annotations
@@ -22,22 +24,45 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 1024
 """Characters (or bytes) kept of one argument."""
+MAX_NAME = 256
+"""Characters kept of the name of a type, a module or a function."""
 MAX_ARGUMENTS = 32
 MAX_ELEMENTS = 64
 """Elements kept of one container."""
 MAX_DEPTH = 3
 MAX_NESTED_TEXT = 4096
-"""Characters kept of all that one argument contains."""
+"""Characters kept of all that the containers and objects of one event hold."""
+MAX_NESTED_ELEMENTS = 256
+"""Elements kept of all containers of one event."""
 MAX_INT = 2**63 - 1
+_MAX_PATH_PIECES = 32
 
-# The slots of ``type`` itself, so that a metaclass cannot answer in their place.
+# The slots of the types themselves, so that no metaclass can answer in their place.
 _type_name: Callable[[type], str] = vars(type)["__name__"].__get__
 _type_flags: Callable[[type], int] = vars(type)["__flags__"].__get__
 _type_module: Callable[[type], object] = vars(type)["__module__"].__get__
+_type_mro: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
 _STR_SUBCLASS = 1 << 28  # Py_TPFLAGS_UNICODE_SUBCLASS, Include/object.h
 _INT_SUBCLASS = 1 << 24  # Py_TPFLAGS_LONG_SUBCLASS
-_HEAD = slice(0, MAX_TEXT)
+_HAS_QUALNAME = hasattr(CodeType, "co_qualname")  # PYVERSIONS: since 3.11
 _get_module = sys.modules.get
+
+
+class _Room:
+    """What is left of one event's budget."""
+
+    __slots__ = ("elements", "text")
+
+    def __init__(self) -> None:
+        self.text = MAX_NESTED_TEXT
+        self.elements = MAX_NESTED_ELEMENTS
+
+    def cut(self, text: Any, limit: int) -> Any:
+        """Return what there is room for of a text, an exact ``str`` or ``bytes``."""
+        allowed = min(self.text, limit)
+        kept = text if len(text) <= allowed else text[:allowed]
+        self.text -= len(kept)
+        return kept
 
 
 def copy_arguments(arguments: tuple[Any, ...]) -> tuple[Value, ...]:
@@ -60,64 +85,81 @@ def copy_arguments(arguments: tuple[Any, ...]) -> tuple[Value, ...]:
             break
     else:
         return arguments  # nothing in it can change or be large: it is its own snapshot
-    return tuple([_copy_argument(value) for value in arguments])
+    room = _Room()
+    return tuple([_copy_argument(value, room) for value in arguments])
 
 
-def _copy_argument(value: Any) -> Value:
+def _copy_argument(value: Any, room: _Room) -> Value:
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value  # type: ignore[no-any-return]
     if kind is str or kind is bytes:
-        return value if len(value) <= MAX_TEXT else Clipped(value[_HEAD], len(value))
+        return value if len(value) <= MAX_TEXT else Clipped(value[:MAX_TEXT], len(value))
     if kind is int:
         return value if -MAX_INT <= value <= MAX_INT else Opaque("int")
-    return _copy_other(value, kind, MAX_DEPTH, [MAX_NESTED_TEXT])
+    return _copy_other(value, kind, MAX_DEPTH, room)
 
 
-def _copy_other(value: Any, kind: type, depth: int, room: list[int]) -> Value:
+def _copy_other(value: Any, kind: type, depth: int, room: _Room) -> Value:
     """Copy what is neither a scalar nor a text: containers, known types, or a type's name."""
     if kind is tuple or kind is list:
+        length = len(value)
         # Slicing is one C call: no other thread can change a list half-way.
-        return _clip(
-            tuple([_copy_nested(v, depth, room) for v in value[:MAX_ELEMENTS]])
-            if depth
-            else (),
-            len(value),
-        )
+        elements = value[: min(MAX_ELEMENTS, room.elements)] if depth else ()
+        room.elements -= len(elements)
+        return _clip(tuple([_copy_nested(one, depth, room) for one in elements]), length)
     if kind is dict:
-        items = tuple(islice(value.items(), MAX_ELEMENTS)) if depth else ()
-        return _clip(
-            {_copy_key(key, room): _copy_nested(v, depth, room) for key, v in items},
-            len(value),
-        )
+        length = len(value)
+        items = _list_items(value, min(MAX_ELEMENTS, room.elements)) if depth else ()
+        room.elements -= len(items)
+        copy = {_copy_key(key, room): _copy_nested(one, depth, room) for key, one in items}
+        return _clip(copy, length)
     if kind is CodeType:
-        return CodeRef(value.co_qualname if _HAS_QUALNAME else value.co_name,
-                       value.co_filename[_HEAD], value.co_firstlineno)
-    if kind is FunctionType or kind is BuiltinFunctionType:
-        return _refer(value)
+        name = value.co_qualname if _HAS_QUALNAME else value.co_name
+        path = room.cut(exact_text(value.co_filename, MAX_TEXT), MAX_TEXT)
+        return CodeRef(room.cut(exact_text(name, MAX_NAME), MAX_NAME), path, value.co_firstlineno)
+    if kind is FunctionType:
+        return _refer(value.__qualname__, room)
+    if kind is BuiltinFunctionType:
+        # Its ``__qualname__`` would ask the type of its ``__self__`` (Objects/methodobject.c).
+        return _refer(value.__name__, room)
     if kind is MethodType:
         function = value.__func__
-        return _refer(function) if type(function) is FunctionType else Opaque("method")
+        if type(function) is FunctionType:
+            return _refer(function.__qualname__, room)
+        return Opaque("method")
     flags = _type_flags(kind)
     if flags & _STR_SUBCLASS:
-        head = str.__getitem__(value, _HEAD)
         length = str.__len__(value)
-        return head if length <= MAX_TEXT else Clipped(head, length)
+        text = room.cut(exact_text(value, MAX_TEXT), MAX_TEXT)
+        return text if len(text) == length else Clipped(text, length)
     if flags & _INT_SUBCLASS:
-        number = int.__add__(value, 0)
-        return number if -MAX_INT <= number <= MAX_INT else Opaque("int")
-    return _copy_known(value, kind) or Opaque(name_type(kind))
-
-
-_HAS_QUALNAME = hasattr(CodeType, "co_qualname")  # PYVERSIONS: since 3.11
+        if int.__le__(value, MAX_INT) and int.__ge__(value, -MAX_INT):
+            return int.__add__(value, 0)
+        return Opaque("int")
+    return _copy_known(value, kind) or Opaque(room.cut(name_type(kind), 2 * MAX_NAME))
 
 
 def _clip(head: Any, length: int) -> Value:
-    return head if len(head) == length else Clipped(head, length)
+    """Mark a container of which only the head was kept; another thread may have changed it."""
+    return head if len(head) >= length else Clipped(head, length)
 
 
-def _copy_nested(value: Any, depth: int, room: list[int]) -> Value:
-    """Copy one element of a container; ``room`` is what is left of its text budget."""
+def _list_items(value: dict[Any, Any], limit: int) -> tuple[tuple[Any, Any], ...]:
+    """Return up to ``limit`` items of a dict that others may be changing."""
+    for _ in range(3):
+        try:
+            return tuple(islice(value.items(), limit))
+        except RuntimeError as error:  # noqa: PERF203 - seldom met
+            # Raised by the iteration itself in this frame: the dict has changed under it. One
+            # that a signal handler of the application raised has a frame of its own.
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise
+    return ()
+
+
+def _copy_nested(value: Any, depth: int, room: _Room) -> Value:
+    """Copy one element of a container."""
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value  # type: ignore[no-any-return]
@@ -125,43 +167,48 @@ def _copy_nested(value: Any, depth: int, room: list[int]) -> Value:
         return value if -MAX_INT <= value <= MAX_INT else Opaque("int")
     if kind is str or kind is bytes:
         length = len(value)
-        allowed = min(room[0], MAX_TEXT)
-        if length <= allowed:
-            room[0] -= length
-            return value  # type: ignore[no-any-return]
-        room[0] -= allowed
-        return Clipped(value[:allowed], length)
+        kept = room.cut(value, MAX_TEXT)
+        return kept if len(kept) == length else Clipped(kept, length)
     return _copy_other(value, kind, depth - 1, room)
 
 
-def _copy_key(key: Any, room: list[int]) -> str:
+def _copy_key(key: Any, room: _Room) -> str:
     """Return a dict's key as text: exact ``str`` and decoded ``bytes``, else its type's name."""
     kind = type(key)
     if kind is str:
-        text: str = key[: min(room[0], MAX_TEXT)]
+        text: str = key
     elif kind is bytes:
-        text = key[: min(room[0], MAX_TEXT)].decode("utf-8", "replace")
+        text = key[:MAX_TEXT].decode("utf-8", "replace")
     elif kind is int and -MAX_INT <= key <= MAX_INT:
         text = str(key)
     else:
         text = f"<{name_type(kind)}>"
-    room[0] -= min(len(text), room[0])
-    return text
+    kept: str = room.cut(text, MAX_TEXT)
+    return kept
 
 
-def _refer(function: Any) -> Value:
-    """Name a function by its ``__qualname__``: a C slot, unlike ``__code__``, which is audited."""
-    name = function.__qualname__
-    return CodeRef(name[_HEAD] if type(name) is str else "<function>", "", 0)
+def _refer(name: Any, room: _Room) -> CodeRef:
+    """Name a function: its ``__qualname__`` is a C slot, unlike ``__code__``, which is audited."""
+    return CodeRef(room.cut(exact_text(name, MAX_NAME), MAX_NAME), "", 0)
+
+
+def exact_text(text: Any, limit: int) -> str:
+    """Return the beginning of a text as an exact ``str``, asking no subclass; "" for no text."""
+    if type(text) is str:
+        return text if len(text) <= limit else text[:limit]
+    if _type_flags(type(text)) & _STR_SUBCLASS:
+        return str.__getitem__(text, slice(0, limit))
+    return ""
 
 
 def name_type(kind: type) -> str:
     """Return the name of a type, with its module where that is one."""
-    name = _type_name(kind)[:MAX_TEXT]
-    module = _type_module(kind)
-    if type(module) is str and module != "builtins":
-        return f"{module[:MAX_TEXT]}.{name}"
-    return name
+    name = exact_text(_type_name(kind), MAX_NAME)
+    try:
+        module = exact_text(_type_module(kind), MAX_NAME)
+    except AttributeError:  # a type may have none: Objects/typeobject.c, type_module
+        return name
+    return f"{module}.{name}" if module and module != "builtins" else name
 
 
 def _copy_known(value: Any, kind: type) -> Value:
@@ -177,13 +224,24 @@ def _copy_known(value: Any, kind: type) -> Value:
         )
     paths = _get_module("pathlib")
     if paths is not None and kind is paths.PosixPath:
-        return str(value)[_HEAD]
+        return _copy_path(value, vars(paths.PurePath))
     return None
+
+
+def _copy_path(value: Any, slots: Any) -> Value:
+    """Read a path from its slots: ``str(path)`` would run Python code on texts of anybody's."""
+    member = slots.get("_raw_paths") or slots.get("_parts")  # PYVERSIONS: _parts up to 3.11
+    try:
+        pieces = member.__get__(value)
+    except AttributeError:
+        return None
+    if type(pieces) is not list:
+        return None
+    texts = [exact_text(one, MAX_TEXT) for one in pieces[:_MAX_PATH_PIECES]]
+    path = "/".join(texts)[:MAX_TEXT]
+    return path[1:] if path.startswith("//") else path
 
 
 def has_base(kind: type, base: type) -> bool:
     """Return whether ``base`` is among the bases of ``kind``, asking no metaclass."""
     return any(one is base for one in _type_mro(kind))
-
-
-_type_mro: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__

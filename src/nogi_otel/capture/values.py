@@ -34,7 +34,7 @@ class CodeRef(NamedTuple):
 
 
 class SocketRef(NamedTuple):
-    """A socket: the three integers its constructor was called with (``AF_*``, ``SOCK_*``, proto)."""
+    """A socket, by the integers it was made with (``AF_*``, ``SOCK_*``, protocol)."""
 
     type_name: str
     family: int
@@ -42,8 +42,8 @@ class SocketRef(NamedTuple):
     protocol: int
 
 
-Value: TypeAlias = Union[  # noqa: UP007 - a recursive alias needs the runtime form on 3.10
-    "None | bool | int | float | str | bytes",
+Value: TypeAlias = Union[
+    "bool | int | float | str | bytes | None",
     "tuple[Value, ...]",
     "dict[str, Value]",
     Opaque,

@@ -21,6 +21,7 @@ SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 EVENT_NAME_PREFIX = "python.audit."
 OTHER_EVENT_NAME = "python.audit.other"
 DROPPED_EVENT_NAME = "python.audit.dropped"
+THROTTLED_EVENT_NAME = "nogi.window.throttled"
 WINDOW_OPENED_EVENT_NAME = "nogi.window.opened"
 WINDOW_CLOSED_EVENT_NAME = "nogi.window.closed"
 SEVERITY_NUMBERS = {"INFO": 9, "WARN": 13}

@@ -16,6 +16,13 @@ from nogi_otel.capture import SpanSource
 _PLAIN_SUPPRESS_KEY = "suppress_instrumentation"
 
 
+def suppress_instrumentation() -> None:
+    """Mark this thread's context, so that nothing traces or audits what it does from here on."""
+    context_api.attach(
+        context_api.set_value(context_api._SUPPRESS_INSTRUMENTATION_KEY, True)  # noqa: FBT003, SLF001
+    )
+
+
 def find_span_source() -> SpanSource | None:
     """Return where the current span is to be found, or None with a foreign context runtime.
 
@@ -27,7 +34,7 @@ def find_span_source() -> SpanSource | None:
     if not isinstance(variable, contextvars.ContextVar):
         return None
     try:
-        from opentelemetry.sdk.trace import Span, _Span  # noqa: PLC0415 - light without the SDK
+        from opentelemetry.sdk.trace import Span, _Span
     except ImportError:
         recording_type: type = NonRecordingSpan
         recording_base: type = NonRecordingSpan

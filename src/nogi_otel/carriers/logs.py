@@ -9,6 +9,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber, get_logger_provider
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from nogi_otel.accounts import Shipped
 from nogi_otel.carriers.attributes import (
     SCHEMA_URL,
     SCOPE_NAME,
@@ -16,7 +17,6 @@ from nogi_otel.carriers.attributes import (
     EventNames,
     build_attributes,
 )
-from nogi_otel.accounts import Shipped
 from nogi_otel.version import __version__
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def build_context(trace_id: int, span_id: int, trace_flags: int) -> Context:
     """Return a context whose current span has these ids."""
     if not trace_id:
         return _NO_CONTEXT
-    span_context = SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(trace_flags))
+    span_context = SpanContext(
+        trace_id, span_id, is_remote=False, trace_flags=TraceFlags(trace_flags)
+    )
     return set_span_in_context(NonRecordingSpan(span_context), _NO_CONTEXT)
 
 

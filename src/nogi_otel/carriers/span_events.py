@@ -8,13 +8,14 @@ is made (SDK 1.40 and later), so an event that happened in a span of 2 ms is on 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import Event, SpanProcessor
 from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import get_tracer_provider
 
 from nogi_otel.carriers.attributes import DROPPED_EVENT_NAME, EventNames, build_attributes
+from nogi_otel.provenance import is_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from nogi_otel.capture import CaptureCore, RawEvent
     from nogi_otel.record import AuditRecord
-
-_PACKAGE_DIRECTORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class SpanEventProcessor(SpanProcessor):
@@ -78,6 +77,12 @@ class SpanEventProcessor(SpanProcessor):
         return True
 
 
+def find_tracer_provider() -> Any | None:
+    """Return the application's SDK ``TracerProvider``, or None where none is configured."""
+    provider: Any = get_tracer_provider()
+    return provider if hasattr(provider, "add_span_processor") else None
+
+
 def append_events(
     span: Any,
     records: Sequence[AuditRecord],
@@ -97,45 +102,12 @@ def append_events(
     kept = records[: max(places - 1, 0)] if over else records
     left_out += len(records) - len(kept)
     events = [
-        Event(names.name_event(one.event), build_attributes(one), one.timestamp_ns)
-        for one in kept
+        Event(names.name_event(one.event), build_attributes(one), one.timestamp_ns) for one in kept
     ]
     if left_out and places:
         end_ns = span._end_time  # noqa: SLF001
         events.append(Event(DROPPED_EVENT_NAME, {"python.audit.dropped.count": left_out}, end_ns))
-    merged = BoundedList(maximum)
+    merged: Any = BoundedList(maximum)
     merged.dropped = present.dropped + left_out
     merged.extend(sorted([*present, *events], key=lambda event: event.timestamp))
     span._events = merged  # noqa: SLF001
-
-
-def is_own(error: BaseException) -> bool:
-    """Return whether an error came out of this package or of what it called.
-
-    A signal handler runs between two bytecodes of ours and leaves its own frame in the traceback:
-    a frame of a file that is neither ours, the SDK's nor the standard library's.
-    """
-    import sysconfig  # noqa: PLC0415 - only for an error
-
-    paths = sysconfig.get_paths()
-    known = (
-        _PACKAGE_DIRECTORY,
-        os.path.dirname(os.path.dirname(os.path.abspath(_sdk_file()))),
-        paths["stdlib"],
-        "<frozen",
-    )
-    site = (paths["purelib"], paths["platlib"])
-    traceback = error.__traceback__
-    while traceback is not None:
-        path = traceback.tb_frame.f_code.co_filename
-        foreign_package = path.startswith(site) and not path.startswith(known[:2])
-        if foreign_package or not path.startswith(known):
-            return False
-        traceback = traceback.tb_next
-    return True
-
-
-def _sdk_file() -> str:
-    import opentelemetry.sdk.trace as sdk  # noqa: PLC0415
-
-    return sdk.__file__ or ""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nogi_otel.record import AuditRecord
     from nogi_otel.recording.otlp_json import JsonObject
 
+
 class HasAttributes(Protocol):
     """A resource, as far as a recording needs it."""
 
@@ -58,17 +59,23 @@ class RecordingSink:
 
     def write_event(self, event: Any) -> None:
         """Append a log record about this package itself."""
-        self._append([
-            {
-                "timeUnixNano": encode_int(event.timestamp),
-                "observedTimeUnixNano": encode_int(event.observed_timestamp),
-                "severityNumber": event.severity_number.value,
-                "severityText": event.severity_text,
-                "body": encode_any_value(event.body),
-                "attributes": encode_attributes(event.attributes),
-                "eventName": event.event_name,
-            }
-        ])
+        self._append(
+            [
+                {
+                    "timeUnixNano": encode_int(event.timestamp),
+                    "observedTimeUnixNano": encode_int(event.observed_timestamp),
+                    "severityNumber": event.severity_number.value,
+                    "severityText": event.severity_text,
+                    "body": encode_any_value(event.body),
+                    "attributes": encode_attributes(event.attributes),
+                    "eventName": event.event_name,
+                }
+            ]
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
 
     def _append(self, log_records: list[JsonObject]) -> None:
         self._writer.append(
