@@ -229,8 +229,7 @@ class Agent:
             status["state"] = "open"
         window = machinery.gate.window
         if window is not None:
-            pending = status["pending"] if window.closed_ns is None else 0
-            accounts = window.account(pending)
+            accounts = machinery.gate.account(window)
             status["window"] = {
                 "id": window.window_id,
                 "opened_by": window.opened_by,

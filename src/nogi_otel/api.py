@@ -36,7 +36,8 @@ def close_gate(timeout: float | None = None) -> dict[str, int] | None:
     if current is None or window is None:
         return None
     flush(timeout)
-    return _account(window)
+    accounts = current.prepare().gate.account(window)
+    return {**accounts._asdict(), "dropped": accounts.dropped}
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -83,8 +84,3 @@ def _open(settings: dict[str, Any]) -> Window:
         return current.open("api")
     selection, limits = current.read_window_settings(settings)
     return current.open("api", selection, limits)
-
-
-def _account(closed: Window) -> dict[str, int]:
-    accounts = closed.account(0)
-    return {**accounts._asdict(), "dropped": accounts.dropped}

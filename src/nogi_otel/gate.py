@@ -212,6 +212,10 @@ class Gate:
         self._tell(window)
         return window
 
+    def account(self, window: Window) -> Accounts:
+        """Return the accounts of a window, with what of it waits in the ring."""
+        return window.account(self._core.pending(window.gate))
+
     def reopen_in_child(self) -> Window | None:
         """Go on in a fork's child: same selection and end, own accounts. Return the window."""
         parent = self._window

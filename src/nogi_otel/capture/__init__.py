@@ -95,8 +95,8 @@ class CaptureCore(Protocol):
     def take_notes(self, span: object) -> SpanNotes | None:
         """Remove and return what was noted for ``span``; None where nothing was."""
 
-    def pending(self) -> int:
-        """How many captured events wait in the ring."""
+    def pending(self, gate: OpenGate | None = None) -> int:
+        """How many captured events wait in the ring: all, or those of one opening."""
 
     def exclude_threads(self, thread_ids: frozenset[int]) -> None:
         """Never record what these threads do: they carry this package's own traffic."""

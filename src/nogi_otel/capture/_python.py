@@ -90,9 +90,12 @@ class PythonCore:
         entries, left_out = notes
         return SpanNotes(tuple(RawEvent._make(entry) for entry in entries), next(left_out))
 
-    def pending(self) -> int:
-        """Return how many captured events wait in the ring."""
-        return len(self._ring)
+    def pending(self, gate: OpenGate | None = None) -> int:
+        """Return how many captured events wait in the ring: all, or those of one opening."""
+        if gate is None:
+            return len(self._ring)
+        # One C call copies the ring: no other thread can change it half-way.
+        return sum(entry[-1] is gate for entry in list(self._ring))
 
     def exclude_threads(self, thread_ids: frozenset[int]) -> None:
         """Never record what these threads do."""
@@ -173,7 +176,8 @@ class PythonCore:
             except (MemoryError, RecursionError):
                 # Only the interpreter raises these two. Anything else that surfaces here was
                 # raised by a signal handler of the application, and belongs to it.
-                gate.failed.add()
+                for _ in gate.failed.steps:
+                    break
 
         return hook
 

@@ -30,17 +30,18 @@ class Counter:
     its store, to a signal handler.
     """
 
-    __slots__ = ("_count", "add")
+    __slots__ = ("add", "steps")
 
     def __init__(self) -> None:
         """Start at 0."""
-        self._count = count()
-        self.add = self._count.__next__
+        self.steps = count()
+        """A ``for`` over it steps without a call, so it works at the end of the stack too."""
+        self.add = self.steps.__next__
 
     @property
     def value(self) -> int:
         """Read the count without stepping it: its ``repr`` is ``count(N)``."""
-        return int(repr(self._count)[6:-1])
+        return int(repr(self.steps)[6:-1])
 
 
 class OpenGate:

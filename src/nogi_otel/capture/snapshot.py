@@ -237,9 +237,14 @@ def _copy_path(value: Any, slots: Any) -> Value:
         return None
     if type(pieces) is not list:
         return None
-    texts = [exact_text(one, MAX_TEXT) for one in pieces[:_MAX_PATH_PIECES]]
-    path = "/".join(texts)[:MAX_TEXT]
-    return path[1:] if path.startswith("//") else path
+    path = ""
+    for piece in pieces[:_MAX_PATH_PIECES]:
+        text = exact_text(piece, MAX_TEXT)
+        joined = text if text.startswith("/") or not path else f"{path}/{text}"
+        path = joined[:MAX_TEXT]
+    root = "//" if path.startswith("//") and not path.startswith("///") else path[:1]
+    names = "/".join([name for name in path.split("/") if name and name != "."])
+    return (root if root in {"/", "//"} else "") + names or "."
 
 
 def has_base(kind: type, base: type) -> bool:

@@ -57,9 +57,11 @@ def build_attributes(record: AuditRecord) -> dict[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = dict(record.attributes)
     if record.frames:
         first = record.frames[0]
-        attributes["code.file.path"] = clean_text(first.file_path)
-        attributes["code.line.number"] = first.line_number
-        attributes["code.function.name"] = clean_text(first.qualified_name)
+        if "code.file.path" not in attributes and "code.function.name" not in attributes:
+            # An event about code, such as exec, names that code; its caller is in the stack.
+            attributes["code.file.path"] = clean_text(first.file_path)
+            attributes["code.line.number"] = first.line_number
+            attributes["code.function.name"] = clean_text(first.qualified_name)
         if len(record.frames) > 1:
             attributes["code.stacktrace"] = render_stack(record.frames)
     attributes["thread.id"] = record.thread_id
