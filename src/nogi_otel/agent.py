@@ -10,14 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from nogi_otel.drain import Command, Drain, Machinery
+from nogi_otel.configuration import (
+    WINDOW_SETTINGS,
+    build_limits,
+    compile_redactor,
+    compile_settings,
+)
+from nogi_otel.drain import Command, Drain
 from nogi_otel.errors import NogiError, SettingsError
-from nogi_otel.fixtures import Fixtures
+from nogi_otel.fixtures import Fixtures, finish_with_child
 from nogi_otel.settings import (
     Settings,
     load_settings,
@@ -25,6 +30,7 @@ from nogi_otel.settings import (
     rescue_signals,
     signal_name,
 )
+from nogi_otel.shipping import Machinery
 from nogi_otel.signals import SignalBinding
 
 if TYPE_CHECKING:
@@ -40,43 +46,6 @@ logger = logging.getLogger("nogi_otel")
 
 BYTES_PER_EVENT = 1024
 """What the Python core counts for one event of the ring's size."""
-STACK_FRAMES = 16
-_FRAME_LIMITS = {"none": 0, "location": 1, "stack": STACK_FRAMES}
-
-
-WINDOW_SETTINGS = (
-    "events",
-    "excluded_events",
-    "where",
-    "max_duration",
-    "max_events",
-    "rate_limit",
-)
-"""The settings that may differ from window to window."""
-
-
-def compile_settings(settings: Settings) -> Selection:
-    """Return the selection that the settings describe.
-
-    Raises:
-        SelectionError: a term or the condition cannot be read.
-    """
-    from nogi_otel.selection import compile_selection
-
-    return compile_selection(settings.events, settings.excluded_events, settings.where or None)
-
-
-def build_limits(settings: Settings) -> Limits:
-    """Return the limits that the settings describe."""
-    from nogi_otel.gate import Limits
-
-    return Limits(
-        duration_ns=int(settings.max_duration * 1e9),
-        events=settings.max_events,
-        rates=settings.rate_limit,
-        span_events=settings.span_event_limit if "span_events" in settings.emit else 0,
-        frames=_FRAME_LIMITS[settings.code],
-    )
 
 
 class Agent:
@@ -102,12 +71,11 @@ class Agent:
         self.signals = SignalBinding()
         self._machinery: Machinery | None = None
         self._outlets: ProcessOutlets | None = None
-        # Never taken by a signal handler.
-        self._prepare_lock = threading.Lock()
         self._finished = False
 
     def arm(self) -> None:
         """Bind the signals; open at once where the settings say so."""
+        _fixtures.follow_forks(_reset_in_child)
         actions = {}
         if self.settings.start_signal is not None:
             start = signal_name(self.settings.start_signal)
@@ -166,12 +134,12 @@ class Agent:
 
     def prepare(self) -> Machinery:
         """Make the core and all behind it, once."""
-        with self._prepare_lock:
+        with _fixtures.importing:
             if self._machinery is None:
                 self._machinery = self._build()
                 if "span_events" in self.settings.emit:
                     _attach_spans(self._machinery.core)
-                _fixtures.hook_process(_reset_in_child, _finish_at_exit)
+                _fixtures.finish_at_exit(_finish_at_exit)
             return self._machinery
 
     def finish(self, how: str) -> None:
@@ -247,16 +215,25 @@ class Agent:
         if self._refusal is not None or self.selection is None:
             raise self._refusal or NogiError
         from nogi_otel.gate import Gate, Wiring
-        from nogi_otel.outlets import ProcessOutlets
-        from nogi_otel.redaction import build_redactor
         from nogi_otel.refinement import Refinement
 
         core = _fixtures.load_core(max(self.settings.buffer // BYTES_PER_EVENT, 1))
         wiring = Wiring(self.drain.wake, self._build_frame_reader())
         gate = Gate(core, self.selection, build_limits(self.settings), wiring, self.drain.tell)
-        self._outlets = ProcessOutlets(self.settings, lambda: _attach_spans(core), self._handler)
-        refinement = Refinement(build_redactor(self.settings.redact, self.settings.unredact))
+        self._outlets = self._build_outlets(core)
+        refinement = Refinement(compile_redactor(self.settings))
         return Machinery(core, gate, refinement, self._outlets, self.settings.cpu_budget / 100)
+
+    def _build_outlets(self, core: CaptureCore) -> ProcessOutlets:
+        from nogi_otel.outlets import ProcessOutlets
+
+        return ProcessOutlets(
+            self.settings,
+            lambda: _attach_spans(core),
+            lambda: _fixtures.importing,
+            lambda: _fixtures.start_in_children(_start_in_child),
+            self._handler,
+        )
 
     def _build_frame_reader(self) -> Any:
         if self.settings.code == "none":
@@ -267,24 +244,21 @@ class Agent:
 
     def reset_in_child(self) -> None:
         """Begin anew after a fork: thread, sockets and captured events are the parent's."""
-        self._prepare_lock = threading.Lock()
         machinery = self._machinery
         if machinery is None:
-            self.drain.reset_in_child(None)
+            self.drain.reset_in_child()
             return
-        from nogi_otel.outlets import ProcessOutlets
-
         core = machinery.core
         core.exclude_threads(frozenset())
         core.clear()
-        self._outlets = ProcessOutlets(self.settings, lambda: _attach_spans(core), self._handler)
+        self._outlets = self._build_outlets(core)
         self._machinery = machinery._replace(outlets=self._outlets)
-        self.drain.reset_in_child(machinery.gate.reopen_in_child())
-        # A child of multiprocessing leaves by os._exit and runs no atexit (before 3.13), but its
-        # finalizers, which it clears after this and before it registers its own.
+        self.drain.reset_in_child()
+        machinery.gate.reopen_in_child()
+        # A child of multiprocessing clears its finalizers after this, and then calls this.
         finalizers = sys.modules.get("multiprocessing.util")
         if finalizers is not None:
-            finalizers.register_after_fork(self, _finish_at_child_exit)
+            finalizers.register_after_fork(_finish_at_exit, finish_with_child)
 
 
 _agent: Agent | None = None
@@ -309,15 +283,16 @@ def _reset_in_child() -> None:
         _agent.reset_in_child()
 
 
+def _start_in_child() -> None:
+    if _agent is not None and _agent.machinery is not None and _agent.is_open:
+        window = _agent.machinery.gate.window
+        if window is not None:
+            _agent.drain.tell(window)
+
+
 def _finish_at_exit() -> None:
     if _agent is not None:
         _agent.finish("exit")
-
-
-def _finish_at_child_exit(agent: Agent) -> None:
-    from multiprocessing.util import Finalize
-
-    Finalize(None, agent.finish, args=("exit",), exitpriority=0)
 
 
 def get_agent() -> Agent | None:
@@ -341,9 +316,7 @@ def arm(
             settings = load_settings(keywords)
             selection = compile_settings(settings)
             if settings.redact or settings.unredact:
-                from nogi_otel.redaction import build_redactor
-
-                build_redactor(settings.redact, settings.unredact)  # refuse a bad rule now
+                compile_redactor(settings)  # refuse a bad rule now
         except NogiError as error:
             _agent = Agent(rescue_signals(keywords), None, error)
             _agent.arm()

@@ -65,11 +65,16 @@ class Window:
             frame_limit=limits.frames,
             read_frames=wiring.read_frames,
         )
+        if limits.duration_ns:
+            self.gate.deadline_ns = self.opened_ns + limits.duration_ns
+        if not selection.has_condition:
+            self.gate.event_limit = limits.events
         # Written by the drain alone.
         self.taken = 0
         self.filtered = 0
         self.over_limit = 0
         self.redaction_failed = 0
+        self.redaction_errors = 0
         self.exported = 0
         self.export_failed = 0
         self.not_carried = 0
@@ -82,12 +87,6 @@ class Window:
     def closed_ns(self) -> int | None:
         """When it was closed, or None while it is open."""
         return self.gate.closed_ns
-
-    @property
-    def deadline_ns(self) -> int | None:
-        """When it closes by itself, or None."""
-        duration_ns = self.limits.duration_ns
-        return self.opened_ns + duration_ns if duration_ns else None
 
     @property
     def admitted(self) -> int:
@@ -225,6 +224,7 @@ class Gate:
             parent.selection, parent.limits, f"fork of {parent.window_id}", self._wiring
         )
         window.opened_ns = parent.opened_ns
+        window.gate.deadline_ns = parent.gate.deadline_ns
         self._window = window
         self._core.open(window.gate)
         return window

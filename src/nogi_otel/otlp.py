@@ -165,4 +165,7 @@ def find_resource() -> Resource:
         resource = getattr(provider, "resource", None)
         if isinstance(resource, Resource):
             return resource
-    return Resource.create()
+    try:
+        return Resource.create()
+    except RuntimeError:  # its detectors need threads, which a process that ends cannot start
+        return Resource({"service.name": os.environ.get("OTEL_SERVICE_NAME", "unknown_service")})

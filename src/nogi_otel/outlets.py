@@ -25,6 +25,7 @@ from nogi_otel.record import render_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from nogi_otel.gate import Window
     from nogi_otel.otlp import Sink
@@ -42,9 +43,17 @@ class ProcessOutlets:
         self,
         settings: Settings,
         attach_spans: Callable[[], bool],
+        importing: Callable[[], AbstractContextManager[object]],
+        imported: Callable[[], None],
         handler: Callable[[str, str], object] | None = None,
     ) -> None:
-        """Open nothing yet; ``attach_spans`` returns whether spans can carry events here."""
+        """Open nothing yet.
+
+        ``attach_spans`` returns whether spans can carry events here; ``importing`` is what a fork
+        waits for, and is held while a way out is made, and ``imported`` is called after it.
+        """
+        self._imported = imported
+        self._importing = importing
         self._settings = settings
         self._attach_spans = attach_spans
         self._handler = handler
@@ -65,10 +74,12 @@ class ProcessOutlets:
     def announce(self, window: Window) -> None:
         """Find the ways out, warn where there is none, and tell that a window is open."""
         self._suppress_instrumentation()
-        spans = "span_events" in self._settings.emit and self._attach_spans()
-        if self._sink is None and "logs" in self._settings.emit:
-            self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
-        self._open_recording()
+        with self._importing():
+            spans = "span_events" in self._settings.emit and self._attach_spans()
+            if self._sink is None and "logs" in self._settings.emit:
+                self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
+            self._open_recording()
+            self._imported()
         nowhere = self._sink is None and self._recording is None and self._handler is None
         if nowhere and not spans and not self._warned:
             self._warned = True
@@ -168,6 +179,7 @@ class ProcessOutlets:
                 "nogi.window.closed_by": window.closed_by,
                 **counts,
                 "nogi.window.dropped": accounts.dropped,
+                "nogi.window.redaction_errors": window.redaction_errors,
             },
             window.closed_ns or time_ns(),
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nogi_otel import catalogue
 from nogi_otel.capture.values import Clipped, CodeRef, Opaque, SocketRef
@@ -18,6 +19,22 @@ MAX_ARGUMENTS_BYTES = 1024
 """The size of ``python.audit.args``, at most."""
 _MAX_DEPTH = 6
 _CUT = "…"
+
+
+class Redacted(Protocol):
+    """The arguments of an event as they may leave the process; ``redaction`` makes it."""
+
+    @property
+    def arguments(self) -> tuple[Value, ...]:
+        """What is left of them."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The names of the rules that took something."""
+
+    @property
+    def failed(self) -> int:
+        """How many could not be redacted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +59,17 @@ class AuditRecord:
     window_id: str
     rules: tuple[str, ...]
     """The names of the redaction rules that took something."""
+    redaction_errors: int
+    """How many arguments could not be redacted, and were taken whole."""
 
 
 def decode(
     raw: RawEvent,
-    arguments: tuple[Value, ...],
-    rules: tuple[str, ...],
+    redacted: Redacted,
     window_id: str,
 ) -> AuditRecord:
-    """Decode a captured event; ``arguments`` are its arguments after redaction by ``rules``."""
+    """Decode a captured event; ``redacted`` is what redaction has left of its arguments."""
+    arguments = redacted.arguments
     description = catalogue.describe(raw.event, arguments)
     name = raw.thread_name
     return AuditRecord(
@@ -69,7 +88,8 @@ def decode(
         on_span=raw.on_span,
         frames=raw.frames,
         window_id=window_id,
-        rules=rules,
+        rules=redacted.rules,
+        redaction_errors=redacted.failed,
     )
 
 
@@ -111,7 +131,7 @@ def _cut_json(text: str, size: int) -> str:
 
 def _dump(value: object) -> str:
     return (
-        json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=True)
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         .encode("utf-8", "replace")
         .decode()
     )
@@ -119,7 +139,9 @@ def _dump(value: object) -> str:
 
 def _to_plain(value: Value, depth: int) -> object:  # noqa: PLR0911 - one return a type
     """Return a value of a snapshot as what ``json`` writes: numbers stay numbers."""
-    if value is None or isinstance(value, (str, bool, int, float)):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)  # JSON has no NaN
+    if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, bytes):
         return repr(value)

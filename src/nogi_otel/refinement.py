@@ -37,7 +37,7 @@ class Refinement:
     def refine(self, raw: RawEvent, window: Window) -> AuditRecord | None:
         """Return the record of one event, or None where the window's condition leaves it out."""
         redacted = self._redactor.redact(raw.event, raw.arguments)
-        record = decode(raw, redacted.arguments, redacted.rules, window.window_id)
+        record = decode(raw, redacted, window.window_id)
         selection = window.selection
         if selection.has_condition and not selection.matches(view_record(record)):
             return None

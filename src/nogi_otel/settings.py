@@ -160,6 +160,13 @@ def _parse_list(separator: str) -> Callable[[object], tuple[str, ...]]:
     return parse
 
 
+def _parse_template(value: object) -> str:
+    text = _parse_text(value)
+    if not set(re.findall(r"\{([^{}]*)\}", text)) <= {"pid", "service"}:
+        raise ValueError
+    return text
+
+
 def _parse_choice(*choices: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         text = _parse_text(value).strip().lower()
@@ -313,7 +320,7 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "code": (_parse_choice("none", "location", "stack"), "none, location or stack"),
     "redact": (_parse_list(";"), "rules such as name=regex or key:name=regex, separated by ;"),
     "unredact": (_parse_list(","), "names of redaction rules, comma separated, or *"),
-    "recording": (_parse_text, "the path of a file"),
+    "recording": (_parse_template, "the path of a file, with {pid} and {service} at most"),
     "pipeline": (_parse_choice("auto", "direct", "provider"), "auto, direct or provider"),
     "endpoint": (_parse_endpoint, "an address such as http://127.0.0.1:4318"),
     "buffer": (_parse_bytes, "a size such as 8MiB, from 64KiB to 4GiB"),

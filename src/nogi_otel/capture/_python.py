@@ -74,6 +74,14 @@ class PythonCore:
             gate.closed_ns = time_ns()
         return gate
 
+    def _end(self, gate: OpenGate, closed_ns: int) -> None:
+        """Shut a gate whose limit is reached; the drain, which may be busy, is told."""
+        if self._gate is gate:
+            self._gate = None
+        if gate.closed_ns is None:
+            gate.closed_ns = closed_ns
+        gate.wake()
+
     def take(self, limit: int) -> list[RawEvent]:
         """Remove and return up to ``limit`` captured events, oldest first."""
         taken: list[RawEvent] = []
@@ -125,20 +133,19 @@ class PythonCore:
                 return
             try:
                 selected = gate.decisions.get(event, 0)
-                if selected is False:
-                    gate.filtered.add()
+                if selected is None:
+                    gate.heard = True
                     return
-                if selected is not True:
-                    if selected is None:
-                        gate.heard = True
-                        return
-                    if not gate.decide(event):
-                        gate.filtered.add()
-                        return
                 thread_id = get_ident()
                 if thread_id in core._own_threads:
                     return
+                if selected is not True and (selected is False or not gate.decide(event)):
+                    gate.filtered.add()
+                    return
                 timestamp_ns = now_ns()
+                if timestamp_ns > gate.deadline_ns:
+                    core._end(gate, gate.deadline_ns)
+                    return
                 span, trace_id, span_id, flags = find_span()
                 if trace_id is None:  # the SDK suppresses instrumentation here: own traffic
                     return
@@ -171,6 +178,8 @@ class PythonCore:
                 if full:
                     return
                 append(entry)
+                if gate.event_limit and gate.captured.add() + 1 >= gate.event_limit:
+                    core._end(gate, now_ns())
                 if waiting == half_full:
                     gate.wake()
             except (MemoryError, RecursionError):

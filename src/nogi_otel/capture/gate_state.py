@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_CACHED_NAMES = 1024
 """Distinct event names that a gate remembers; more are decided anew each time."""
 MAX_NAME_LENGTH = 256
+NO_DEADLINE_NS = 1 << 63
 RARE_PER_SECOND = 10
 """Events of one name in one second that a flood of others never pushes out."""
 
@@ -48,8 +49,11 @@ class OpenGate:
     """What the hook works by while one window is open."""
 
     __slots__ = (
+        "captured",
         "closed_ns",
+        "deadline_ns",
         "decisions",
+        "event_limit",
         "failed",
         "filtered",
         "frame_limit",
@@ -104,6 +108,12 @@ class OpenGate:
         self.frame_limit = frame_limit if read_frames is not None else 0
         self.read_frames = read_frames
         self.closed_ns: int | None = None
+        self.deadline_ns: int = NO_DEADLINE_NS
+        """When the hook shuts the gate by itself: the drain may be busy with a slow receiver."""
+        self.event_limit = 0
+        """After how many captured events the hook shuts the gate by itself; 0 is no limit."""
+        self.captured = Counter()
+        """Counted only with an ``event_limit``."""
         self.heard = False
         """Whether the ping has reached the hook."""
         self.decisions: dict[str, bool | None] = {PING_EVENT: None}
@@ -140,18 +150,21 @@ class OpenGate:
         current = self.rate_second
         if current.second != second:
             current = self.rate_second = RateSecond(second)
-        number, total = current.count_event(event)
-        rare = number <= RARE_PER_SECOND
-        limit = self.rate_limit
-        if limit and total > (limit if rare else limit - limit // 10):
-            self.rate_limited.add()
-            return True
+        number = current.count_name(event)
         if self.has_name_rates:
             name_rate = self.find_name_rate(event)
             if name_rate and number > name_rate:
                 self.rate_limited.add()
                 return True
-        if self.throttle_rate and not rare and total > self.throttle_rate:
+        rare = number <= RARE_PER_SECOND
+        kept = self.rate_limit // 10
+        common = current.count_common()
+        if self.rate_limit and common > self.rate_limit - kept:
+            if rare and current.count_rare() <= kept:
+                return False
+            self.rate_limited.add()
+            return True
+        if self.throttle_rate and not rare and common > self.throttle_rate:
             self.sampled_out.add()
             return True
         return False
@@ -169,18 +182,19 @@ class OpenGate:
 class RateSecond:
     """The counts of one second, for the process and for each event name."""
 
-    __slots__ = ("_names", "_total", "second")
+    __slots__ = ("_names", "count_common", "count_rare", "second")
 
     def __init__(self, second: int) -> None:
-        """Begin at 0."""
+        """Begin at 0; ``count_common`` and ``count_rare`` step and return their count."""
         self.second = second
-        self._total = count(1).__next__
+        self.count_common = count(1).__next__
+        self.count_rare = count(1).__next__
         self._names: dict[str, Callable[[], int]] = {}
 
-    def count_event(self, event: str) -> tuple[int, int]:
-        """Count one event; return how many of its name and how many in all there are now."""
+    def count_name(self, event: str) -> int:
+        """Count one event; return how many of its name there are now."""
         step = self._names.get(event)
         if step is None:
             name = event if len(self._names) < MAX_CACHED_NAMES else ""
             step = self._names.setdefault(name, count(1).__next__)
-        return step(), self._total()
+        return step()

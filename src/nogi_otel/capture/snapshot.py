@@ -230,7 +230,8 @@ def _copy_known(value: Any, kind: type) -> Value:
 
 def _copy_path(value: Any, slots: Any) -> Value:
     """Read a path from its slots: ``str(path)`` would run Python code on texts of anybody's."""
-    member = slots.get("_raw_paths") or slots.get("_parts")  # PYVERSIONS: _parts up to 3.11
+    raw = slots.get("_raw_paths")  # PYVERSIONS: since 3.12; before, _parts begins with the root
+    member = raw or slots.get("_parts")
     try:
         pieces = member.__get__(value)
     except AttributeError:
@@ -240,8 +241,10 @@ def _copy_path(value: Any, slots: Any) -> Value:
     path = ""
     for piece in pieces[:_MAX_PATH_PIECES]:
         text = exact_text(piece, MAX_TEXT)
-        joined = text if text.startswith("/") or not path else f"{path}/{text}"
-        path = joined[:MAX_TEXT]
+        if not path or (raw and text.startswith("/")):
+            path = text
+        else:
+            path = f"{path}{'' if path.endswith('/') else '/'}{text}"[:MAX_TEXT]
     root = "//" if path.startswith("//") and not path.startswith("///") else path[:1]
     names = "/".join([name for name in path.split("/") if name and name != "."])
     return (root if root in {"/", "//"} else "") + names or "."
