@@ -12,11 +12,13 @@ from nogi_otel.version import __version__
 
 if TYPE_CHECKING:
     from nogi_otel.api import close_gate, flush, open_gate, status, window
+    from nogi_otel.carriers.bridge import EventToSpanEventBridge
     from nogi_otel.errors import NogiError
     from nogi_otel.instrumentor import NogiInstrumentor
     from nogi_otel.nogi import Nogi
 
 __all__ = [
+    "EventToSpanEventBridge",
     "Nogi",
     "NogiError",
     "NogiInstrumentor",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "EventToSpanEventBridge": "nogi_otel.carriers.bridge",
     "Nogi": "nogi_otel.nogi",
     "NogiError": "nogi_otel.errors",
     "NogiInstrumentor": "nogi_otel.instrumentor",

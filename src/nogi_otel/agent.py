@@ -127,11 +127,6 @@ class Agent:
         self._finished = False
         return self.prepare().gate.open(how, selection, limits)
 
-    def close(self, how: str) -> Window | None:
-        """Close the window from ordinary code."""
-        machinery = self._machinery
-        return machinery.gate.close(how) if machinery is not None else None
-
     def prepare(self) -> Machinery:
         """Make the core and all behind it, once."""
         with _fixtures.importing:

@@ -26,17 +26,21 @@ def open_gate(**settings: Any) -> str:
 
 
 def close_gate(timeout: float | None = None) -> dict[str, int] | None:
-    """Close the window, ship what it captured, and return its accounts; None where none is open.
+    """Close the window, ship what it captured, and return its accounts.
+
+    A window that has ended by itself, by a limit or a signal, is shipped and told of all the same;
+    None means that none was ever opened.
 
     ``timeout`` is how many seconds to wait for the shipping; by default the setting
     ``flush_timeout``. With 0 it does not wait.
     """
     current = agent.get_agent()
-    window = current.close("api") if current is not None else None
-    if current is None or window is None:
+    machinery = current.machinery if current is not None else None
+    if machinery is None or machinery.gate.window is None:
         return None
+    window = machinery.gate.close("api") or machinery.gate.window
     flush(timeout)
-    accounts = current.prepare().gate.account(window)
+    accounts = machinery.gate.account(window)
     return {**accounts._asdict(), "dropped": accounts.dropped}
 
 

@@ -19,9 +19,11 @@ OTEL_PYTHON_NOGI_WHERE = "OTEL_PYTHON_NOGI_WHERE"
 filtered. Default: none."""
 
 OTEL_PYTHON_NOGI_EMIT = "OTEL_PYTHON_NOGI_EMIT"
-"""What an audit event becomes: ``logs``, ``span_events``, or both, comma separated. ``logs`` are
-OTLP log records; ``span_events`` puts the event on the span that was current, for backends that
-take no logs; ``none`` exports nothing, which leaves a recording. Default: ``logs,span_events``."""
+"""What an audit event becomes: one or more of ``logs``, ``span_events`` and ``spans``, comma
+separated. ``logs`` are OTLP log records; ``span_events`` puts the event on the span that was
+current, for backends that take no logs; ``spans`` makes a child span of no duration of it, without
+a limit for each span. ``none`` exports nothing, which leaves a recording.
+Default: ``logs,span_events``."""
 
 OTEL_PYTHON_NOGI_START_SIGNAL = "OTEL_PYTHON_NOGI_START_SIGNAL"
 """The signal that opens a window: a name (``SIGUSR1``, ``USR1``, ``SIGRTMIN+3``), a number, or

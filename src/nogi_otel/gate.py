@@ -54,7 +54,7 @@ class Window:
         self.selection = selection
         self.limits = limits
         self.opened_by = how
-        self.closed_by = ""
+        self._closed_by = ""
         self.gate = OpenGate(
             self,
             selection.selects,
@@ -107,10 +107,20 @@ class Window:
             return False
         return True
 
+    @property
+    def closed_by(self) -> str:
+        """Who or what closed it: a signal's name, ``api``, ``exit``, a limit; "" while open."""
+        return self._closed_by or self.gate.ended_by
+
+    def name_end(self, how: str) -> None:
+        """Say who closed it; the first one stays."""
+        if not self.closed_by:
+            self._closed_by = how
+
     def end(self, closed_ns: int, how: str) -> None:
         """Mark the end of a window that no gate belongs to any more."""
         self.gate.closed_ns = closed_ns
-        self.closed_by = how
+        self._closed_by = how
 
     def count_new_drops(self) -> int:
         """Return how many events were dropped since the last call."""
@@ -206,8 +216,7 @@ class Gate:
             return None
         if closed_ns is not None:
             gate.closed_ns = closed_ns
-        if not window.closed_by:
-            window.closed_by = how
+        window.name_end(how)
         self._tell(window)
         return window
 

@@ -19,6 +19,7 @@ from nogi_otel.carriers.attributes import (
 )
 from nogi_otel.carriers.context import suppress_instrumentation
 from nogi_otel.carriers.logs import build_event
+from nogi_otel.carriers.spans import open_span_sink
 from nogi_otel.errors import RecordingError
 from nogi_otel.otlp import find_resource, open_sink
 from nogi_otel.record import render_arguments
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from nogi_otel.carriers.spans import SpanSink
     from nogi_otel.gate import Window
     from nogi_otel.otlp import Sink
     from nogi_otel.record import AuditRecord
@@ -58,6 +60,7 @@ class ProcessOutlets:
         self._attach_spans = attach_spans
         self._handler = handler
         self._sink: Sink | None = None
+        self._span_sink: SpanSink | None = None
         self._recording: RecordingSink | None = None
         self._recording_failed = False
         self._warned = False
@@ -69,7 +72,8 @@ class ProcessOutlets:
     def carries_logs(self) -> bool:
         """Whether records leave one by one; else only span events carry them."""
         settings = self._settings
-        return "logs" in settings.emit or bool(settings.recording) or self._handler is not None
+        one_by_one = not settings.emit.isdisjoint({"logs", "spans"})
+        return one_by_one or bool(settings.recording) or self._handler is not None
 
     def announce(self, window: Window) -> None:
         """Find the ways out, warn where there is none, and tell that a window is open."""
@@ -78,9 +82,12 @@ class ProcessOutlets:
             spans = "span_events" in self._settings.emit and self._attach_spans()
             if self._sink is None and "logs" in self._settings.emit:
                 self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
+            if self._span_sink is None and "spans" in self._settings.emit:
+                self._span_sink = open_span_sink()
             self._open_recording()
             self._imported()
-        nowhere = self._sink is None and self._recording is None and self._handler is None
+        ways = (self._sink, self._span_sink, self._recording, self._handler)
+        nowhere = all(way is None for way in ways)
         if nowhere and not spans and not self._warned:
             self._warned = True
             logger.warning(
@@ -119,6 +126,8 @@ class ProcessOutlets:
         if self._handler is not None:
             self._call_handler(self._handler, records)
             taken = len(records)
+        if self._span_sink is not None:
+            taken = max(taken, self._span_sink.ship(records))
         if self._sink is not None:
             exported = self._sink.ship(records).exported
             self._failing = exported < len(records)
@@ -183,11 +192,14 @@ class ProcessOutlets:
             },
             window.closed_ns or time_ns(),
         )
+        if self._span_sink is not None:
+            self._span_sink.flush()
         if self._sink is not None:
             self._sink.flush()
 
     def close(self) -> None:
         """Let go of the exporter and the recording."""
+        self._span_sink = None
         if self._sink is not None:
             self._sink.close()
             self._sink = None

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX = "OTEL_PYTHON_NOGI_"
-CARRIERS = ("logs", "span_events")
+CARRIERS = ("logs", "span_events", "spans")
+DEFAULT_CARRIERS = frozenset({"logs", "span_events"})
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "kb": 1000, "mib": 1 << 20, "mb": 1000_000, "gib": 1 << 30}
 
 
@@ -46,7 +47,7 @@ class Settings:
     events: str = "incident"
     excluded_events: str = ""
     where: str = ""
-    emit: frozenset[str] = frozenset(CARRIERS)
+    emit: frozenset[str] = DEFAULT_CARRIERS
     start_signal: int | None = signal.SIGUSR1
     stop_signal: int | None = signal.SIGUSR2
     start: str = "armed"
@@ -308,7 +309,7 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "events": (_parse_text, _TERMS),
     "excluded_events": (_parse_text, _TERMS),
     "where": (_parse_text, 'a condition such as file.path =~ "/etc/*"'),
-    "emit": (_parse_carriers, "one or both of " + ", ".join(CARRIERS) + ", or none"),
+    "emit": (_parse_carriers, "one or more of " + ", ".join(CARRIERS) + ", or none"),
     "start_signal": (_parse_signal, _SIGNAL),
     "stop_signal": (_parse_signal, _SIGNAL),
     "start": (_parse_choice("armed", "open"), "armed or open"),

@@ -213,10 +213,8 @@ class Shipping:
         for window in self._windows:
             late = now_ns >= window.gate.deadline_ns
             if window.closed_ns is not None:
-                if not window.closed_by:  # the hook has shut it
-                    by_time = window.closed_ns >= window.gate.deadline_ns
-                    window.closed_by = "max_duration" if by_time else "max_events"
-            elif window is not gate.window:
+                continue
+            if window is not gate.window:
                 window.end(now_ns, "another window")
             elif late:
                 gate.close("max_duration", window.gate.deadline_ns)

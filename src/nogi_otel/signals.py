@@ -119,6 +119,8 @@ class SignalBinding:
 
     def _replace(self, wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for ``signal.signal``: keep our handler, chain the application's."""
+        if len(args) + len(kwargs) != 2:  # noqa: PLR2004 - the original says what is wrong
+            return wrapped(*args, **kwargs)
         number, handler = _read_arguments(*args, **kwargs)
         allowed = callable(handler) or handler in (signal.SIG_DFL, signal.SIG_IGN)
         if not self._watching or number not in self._actions or not allowed:

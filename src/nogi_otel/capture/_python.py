@@ -74,12 +74,13 @@ class PythonCore:
             gate.closed_ns = time_ns()
         return gate
 
-    def _end(self, gate: OpenGate, closed_ns: int) -> None:
+    def _end(self, gate: OpenGate, closed_ns: int, limit: str) -> None:
         """Shut a gate whose limit is reached; the drain, which may be busy, is told."""
         if self._gate is gate:
             self._gate = None
         if gate.closed_ns is None:
             gate.closed_ns = closed_ns
+            gate.ended_by = limit
         gate.wake()
 
     def take(self, limit: int) -> list[RawEvent]:
@@ -144,7 +145,7 @@ class PythonCore:
                     return
                 timestamp_ns = now_ns()
                 if timestamp_ns > gate.deadline_ns:
-                    core._end(gate, gate.deadline_ns)
+                    core._end(gate, gate.deadline_ns, "max_duration")
                     return
                 span, trace_id, span_id, flags = find_span()
                 if trace_id is None:  # the SDK suppresses instrumentation here: own traffic
@@ -179,7 +180,7 @@ class PythonCore:
                     return
                 append(entry)
                 if gate.event_limit and gate.captured.add() + 1 >= gate.event_limit:
-                    core._end(gate, now_ns())
+                    core._end(gate, now_ns(), "max_events")
                 if waiting == half_full:
                     gate.wake()
             except (MemoryError, RecursionError):

@@ -53,6 +53,7 @@ class OpenGate:
         "closed_ns",
         "deadline_ns",
         "decisions",
+        "ended_by",
         "event_limit",
         "failed",
         "filtered",
@@ -110,6 +111,8 @@ class OpenGate:
         self.closed_ns: int | None = None
         self.deadline_ns: int = NO_DEADLINE_NS
         """When the hook shuts the gate by itself: the drain may be busy with a slow receiver."""
+        self.ended_by = ""
+        """The limit by which the hook has shut it: ``max_duration`` or ``max_events``."""
         self.event_limit = 0
         """After how many captured events the hook shuts the gate by itself; 0 is no limit."""
         self.captured = Counter()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from nogi_otel.capture import CaptureCore, RawEvent
+    from nogi_otel.capture import CaptureCore, RawEvent, SpanNotes
     from nogi_otel.record import AuditRecord
 
 
@@ -58,15 +58,27 @@ class SpanEventProcessor(SpanProcessor):
         if notes is None:
             return
         try:
-            records = [r for r in map(self._refine, notes.events) if r is not None]
-            limit = max(event.gate.note_limit for event in notes.events)
-            append_events(span, records, notes.left_out, limit, self._names)
+            self._append(span, notes)
         except Exception as error:
-            # An exception that a signal handler of the application raises while this runs on the
-            # main thread is the application's, and passes through.
-            if not is_own(error):
+            # An exception that a signal handler of the application raises here, or that another
+            # thread sends to this one, is the application's. One of ours comes again for the
+            # same notes; one of the application's does not, and the span is complete after all.
+            if not is_own(error) or self._is_passing(span, notes):
                 raise
             self.failures += 1
+
+    def _append(self, span: Span, notes: SpanNotes) -> None:
+        records = [record for record in map(self._refine, notes.events) if record is not None]
+        limit = max([event.gate.note_limit for event in notes.events], default=0)
+        append_events(span, records, notes.left_out, limit, self._names)
+
+    def _is_passing(self, span: Span, notes: SpanNotes) -> bool:
+        """Do it once more; return whether the error was gone."""
+        try:
+            self._append(span, notes)
+        except Exception:  # noqa: BLE001 - it came again
+            return False
+        return True
 
     def shutdown(self) -> None:
         """Hold nothing that needs an end."""
