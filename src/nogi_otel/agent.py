@@ -36,7 +36,7 @@ from nogi_otel.signals import SignalBinding
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nogi_otel.capture import CaptureCore, RawEvent
+    from nogi_otel.capture import RawEvent
     from nogi_otel.gate import Limits, Window
     from nogi_otel.outlets import ProcessOutlets
     from nogi_otel.record import AuditRecord
@@ -132,8 +132,6 @@ class Agent:
         with _fixtures.importing:
             if self._machinery is None:
                 self._machinery = self._build()
-                if "span_events" in self.settings.emit:
-                    _attach_spans(self._machinery.core)
                 _fixtures.finish_at_exit(_finish_at_exit)
             return self._machinery
 
@@ -212,19 +210,20 @@ class Agent:
         from nogi_otel.gate import Gate, Wiring
         from nogi_otel.refinement import Refinement
 
-        core = _fixtures.load_core(max(self.settings.buffer // BYTES_PER_EVENT, 1))
+        core = _fixtures.load_core(
+            max(self.settings.buffer // BYTES_PER_EVENT, 1), _refine_for_span
+        )
         wiring = Wiring(self.drain.wake, self._build_frame_reader())
         gate = Gate(core, self.selection, build_limits(self.settings), wiring, self.drain.tell)
-        self._outlets = self._build_outlets(core)
+        self._outlets = self._build_outlets()
         refinement = Refinement(compile_redactor(self.settings))
         return Machinery(core, gate, refinement, self._outlets, self.settings.cpu_budget / 100)
 
-    def _build_outlets(self, core: CaptureCore) -> ProcessOutlets:
+    def _build_outlets(self) -> ProcessOutlets:
         from nogi_otel.outlets import ProcessOutlets
 
         return ProcessOutlets(
             self.settings,
-            lambda: _attach_spans(core),
             lambda: _fixtures.importing,
             lambda: _fixtures.start_in_children(_start_in_child),
             self._handler,
@@ -246,7 +245,7 @@ class Agent:
         core = machinery.core
         core.exclude_threads(frozenset())
         core.clear()
-        self._outlets = self._build_outlets(core)
+        self._outlets = self._build_outlets()
         self._machinery = machinery._replace(outlets=self._outlets)
         self.drain.reset_in_child()
         machinery.gate.reopen_in_child()
@@ -267,10 +266,6 @@ def _refine_for_span(raw: RawEvent) -> AuditRecord | None:
     if machinery is None or (closed_ns is not None and raw.timestamp_ns > closed_ns):
         return None
     return machinery.refinement.refine(raw, raw.gate.owner)
-
-
-def _attach_spans(core: CaptureCore) -> bool:
-    return _fixtures.attach_spans(core, _refine_for_span)
 
 
 def _reset_in_child() -> None:

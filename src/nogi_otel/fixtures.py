@@ -6,7 +6,7 @@ import atexit
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,6 @@ class Fixtures:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.loaded: LoadedCore | None = None
-        self.span_processor: Any = None
-        self.span_providers: list[Any] = []
         self.following_forks = False
         self.finishing = False
         self.starting_in_children = False
@@ -37,38 +35,27 @@ class Fixtures:
         """Held while modules are imported for a first window. Never taken by a signal handler."""
         self._held = False
 
-    def load_core(self, capacity: int) -> CaptureCore:
-        """Return the core of this process, made when it is first asked for."""
+    def load_core(
+        self,
+        capacity: int,
+        refine: Callable[[RawEvent], AuditRecord | None],
+    ) -> CaptureCore:
+        """Return the core of this process, made when it is first asked for.
+
+        ``refine`` makes the record of an event that a span carries.
+        """
         if self.loaded is None:
             from nogi_otel.capture import load_core
             from nogi_otel.carriers.context import find_span_source
 
-            self.loaded = load_core(capacity, find_span_source())
+            source = find_span_source()
+            self.loaded = load_core(capacity, source)
+            if source is not None and source.has_recording_spans:
+                from nogi_otel.carriers.span_events import SpanEventCarrier
+
+                core = self.loaded.core
+                core.carry_notes(lambda processor: SpanEventCarrier(processor, core, refine))
         return self.loaded.core
-
-    def attach_spans(
-        self,
-        core: CaptureCore,
-        refine: Callable[[RawEvent], AuditRecord | None],
-    ) -> bool:
-        """Have the application's spans carry events; return whether they can.
-
-        An application may set its provider after it was armed, so this is asked at each opening.
-        """
-        from nogi_otel.carriers.span_events import (
-            SpanEventProcessor,
-            find_tracer_provider,
-        )
-
-        provider = find_tracer_provider()
-        if provider is None:
-            return False
-        if not any(one is provider for one in self.span_providers):
-            if self.span_processor is None:
-                self.span_processor = SpanEventProcessor(core, refine)
-            provider.add_span_processor(self.span_processor)
-            self.span_providers.append(provider)
-        return True
 
     def follow_forks(self, reset_in_child: Callable[[], None]) -> None:
         """Have a fork wait for our imports, and begin anew in its child.

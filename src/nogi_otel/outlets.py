@@ -19,6 +19,7 @@ from nogi_otel.carriers.attributes import (
 )
 from nogi_otel.carriers.context import suppress_instrumentation
 from nogi_otel.carriers.logs import build_event
+from nogi_otel.carriers.span_events import find_tracer_provider
 from nogi_otel.carriers.spans import open_span_sink
 from nogi_otel.errors import RecordingError
 from nogi_otel.otlp import find_resource, open_sink
@@ -44,20 +45,18 @@ class ProcessOutlets:
     def __init__(
         self,
         settings: Settings,
-        attach_spans: Callable[[], bool],
         importing: Callable[[], AbstractContextManager[object]],
         imported: Callable[[], None],
         handler: Callable[[str, str], object] | None = None,
     ) -> None:
         """Open nothing yet.
 
-        ``attach_spans`` returns whether spans can carry events here; ``importing`` is what a fork
-        waits for, and is held while a way out is made, and ``imported`` is called after it.
+        ``importing`` is what a fork waits for, and is held while a way out is made; ``imported`` is
+        called after it.
         """
         self._imported = imported
         self._importing = importing
         self._settings = settings
-        self._attach_spans = attach_spans
         self._handler = handler
         self._sink: Sink | None = None
         self._span_sink: SpanSink | None = None
@@ -79,11 +78,7 @@ class ProcessOutlets:
         """Find the ways out, warn where there is none, and tell that a window is open."""
         self._suppress_instrumentation()
         with self._importing():
-            spans = "span_events" in self._settings.emit and self._attach_spans()
-            if self._sink is None and "logs" in self._settings.emit:
-                self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
-            if self._span_sink is None and "spans" in self._settings.emit:
-                self._span_sink = open_span_sink()
+            spans = self._find_ways()
             self._open_recording()
             self._imported()
         ways = (self._sink, self._span_sink, self._recording, self._handler)
@@ -111,6 +106,19 @@ class ProcessOutlets:
             },
             window.opened_ns,
         )
+
+    def refresh(self) -> None:
+        """Look for providers that the application has set since the window was opened."""
+        self._find_ways()
+
+    def _find_ways(self) -> bool:
+        """Find the ways out that are not found yet; return whether spans can carry events."""
+        emit = self._settings.emit
+        if self._sink is None and "logs" in emit:
+            self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
+        if self._span_sink is None and "spans" in emit:
+            self._span_sink = open_span_sink()
+        return "span_events" in emit and find_tracer_provider() is not None
 
     def ship(self, records: Sequence[AuditRecord]) -> Shipped:
         """Ship a batch everywhere; a record counts as exported where one outlet has taken it."""

@@ -45,6 +45,9 @@ class Outlets(Protocol):
     def announce(self, window: Window) -> None:
         """Make ready for a window that was opened, and tell of it."""
 
+    def refresh(self) -> None:
+        """Look for providers that the application has set meanwhile."""
+
     def ship(self, records: Sequence[AuditRecord]) -> Shipped:
         """Ship a batch; may block."""
 
@@ -101,6 +104,7 @@ class Shipping:
                 window.announced = True
                 self._outlets.announce(window)
                 self._ping(window)
+        self._outlets.refresh()
         self._drain_ring(to_the_end=to_the_end)
         self._end_windows()
         self._settle_windows(at_once=at_once)

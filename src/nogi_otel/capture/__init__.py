@@ -7,9 +7,10 @@ and says why.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import ContextVar
 
     from nogi_otel.capture.gate_state import OpenGate
@@ -65,6 +66,8 @@ class SpanSource(NamedTuple):
     passive_type: type
     """The non-recording span: its ``_context`` is read, nothing is noted on it."""
     span_context_type: type
+    has_recording_spans: bool
+    """Whether the SDK is there, whose spans carry events."""
 
 
 class CaptureCore(Protocol):
@@ -94,6 +97,14 @@ class CaptureCore(Protocol):
 
     def take_notes(self, span: object) -> SpanNotes | None:
         """Remove and return what was noted for ``span``; None where nothing was."""
+
+    def carry_notes(self, carry: Callable[[Any], object]) -> None:
+        """Note events on spans from now on.
+
+        When the first event of a span is noted, its processor is replaced by ``carry(processor)``,
+        which is told when the span ends, and takes the notes. So spans of every provider carry
+        their events, whenever it was configured, and none pays for it that has no event.
+        """
 
     def pending(self, gate: OpenGate | None = None) -> int:
         """How many captured events wait in the ring: all, or those of one opening."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NOTES_KEY = "_nogi_otel_notes"
 """Where a span carries what the hook noted on it: in its own ``__dict__``, so that the notes live
 as long as the span does and no table can leak."""
+PROCESSOR_KEY = "_span_processor"
+"""Where a span of the SDK keeps what it is handed to when it ends (``sdk/trace/__init__.py``)."""
 
 
 class PythonCore:
@@ -43,6 +45,7 @@ class PythonCore:
         self._source = source
         self._own_threads: frozenset[int] = frozenset()
         self._install_once = threading.Lock()
+        self._carry: Callable[[Any], object] | None = None
 
     @property
     def installed(self) -> bool:
@@ -99,6 +102,10 @@ class PythonCore:
         entries, left_out = notes
         return SpanNotes(tuple(RawEvent._make(entry) for entry in entries), next(left_out))
 
+    def carry_notes(self, carry: Callable[[Any], object]) -> None:
+        """Note events on spans from now on; ``carry`` stands in for the processor of a span."""
+        self._carry = carry
+
     def pending(self, gate: OpenGate | None = None) -> int:
         """Return how many captured events wait in the ring: all, or those of one opening."""
         if gate is None:
@@ -154,9 +161,10 @@ class PythonCore:
                     return
                 waiting = len(ring)
                 full = waiting >= capacity
+                noted = span is not None and gate.note_limit > 0 and core._carry is not None
                 if full:
                     gate.ring_full.add()
-                    if span is None or not gate.note_limit:
+                    if not noted:
                         return
                 thread = get_thread(thread_id)
                 entry = (
@@ -168,14 +176,14 @@ class PythonCore:
                     trace_id,
                     span_id,
                     flags,
-                    span is not None and gate.note_limit > 0,
+                    noted,
                     gate.read_frames(gate.frame_limit)
                     if gate.frame_limit and gate.read_frames is not None
                     else (),
                     gate,
                 )
-                if span is not None and gate.note_limit:
-                    note(span, entry, gate.note_limit)
+                if noted:
+                    note(span, entry, gate.note_limit, core._carry)
                 if full:
                     return
                 append(entry)
@@ -192,14 +200,23 @@ class PythonCore:
         return hook
 
 
-def note(attributes: dict[str, Any], entry: tuple[Any, ...], limit: int) -> None:
+def note(
+    attributes: dict[str, Any],
+    entry: tuple[Any, ...],
+    limit: int,
+    carry: Callable[[Any], object] | None,
+) -> None:
     """Keep an entry in a span's ``__dict__`` until the span ends, or count it as left out.
 
-    ``dict.setdefault`` is one C call: two threads that work on one span meet in one list.
+    ``dict.setdefault`` is one C call: two threads that work on one span meet in one list. Should
+    both replace the span's processor, the notes are taken by whichever is told first.
     """
     notes = attributes.get(NOTES_KEY)
     if notes is None:
         notes = attributes.setdefault(NOTES_KEY, ([], count()))
+        processor = attributes.get(PROCESSOR_KEY)
+        if processor is not None and carry is not None:
+            attributes[PROCESSOR_KEY] = carry(processor)
     entries, left_out = notes
     if len(entries) < limit:
         entries.append(entry)
@@ -249,7 +266,11 @@ def build_span_finder(
         if type(span_context) is not span_context_type:
             return nothing
         ids: Any = span_context
-        recording = kind is not passive_type and attributes.get("_end_time", 0) is None
+        recording = (
+            kind is not passive_type
+            and attributes.get("_end_time", 0) is None
+            and PROCESSOR_KEY in attributes
+        )
         return (attributes if recording else None, ids[0], ids[1], ids[3])
 
     return find_span

@@ -38,8 +38,10 @@ def find_span_source() -> SpanSource | None:
     except ImportError:
         recording_type: type = NonRecordingSpan
         recording_base: type = NonRecordingSpan
+        has_recording_spans = False
     else:
         recording_type, recording_base = _Span, Span
+        has_recording_spans = True
     return SpanSource(
         context_var=variable,
         context_type=Context,
@@ -52,4 +54,5 @@ def find_span_source() -> SpanSource | None:
         recording_base=recording_base,
         passive_type=NonRecordingSpan,
         span_context_type=SpanContext,
+        has_recording_spans=has_recording_spans,
     )

@@ -8,6 +8,7 @@ is made (SDK 1.40 and later), so an event that happened in a span of 2 ms is on 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import Event, SpanProcessor
@@ -26,37 +27,45 @@ if TYPE_CHECKING:
     from nogi_otel.capture import CaptureCore, RawEvent, SpanNotes
     from nogi_otel.record import AuditRecord
 
+logger = logging.getLogger("nogi_otel")
+_names = EventNames()
 
-class SpanEventProcessor(SpanProcessor):
-    """Puts what the hook noted for a span on it when it ends.
 
-    Stays registered once it is: a provider has no way to remove a processor. Without notes, it
-    costs one look into the span's ``__dict__``.
-    """
+class SpanEventCarrier(SpanProcessor):
+    """Stands in for the processor of one span: puts what the hook noted on it when it ends."""
+
+    __slots__ = ("_core", "_original", "_refine")
 
     def __init__(
         self,
+        original: Any,
         core: CaptureCore,
         refine: Callable[[RawEvent], AuditRecord | None],
     ) -> None:
-        """Bind to a core; ``refine`` returns None for what must not be shown."""
+        """Stand in for ``original``; ``refine`` returns None for what must not be shown.
+
+        Called by the hook: nothing here may lock, log or call the SDK.
+        """
+        self._original = original
         self._core = core
         self._refine = refine
-        self._names = EventNames()
-        self.failures = 0
-        """Spans whose audit events were lost to an error of ours."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Do nothing: notes begin with the first event."""
+        """Hand on; a span has started long before it has a note."""
+        self._original.on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Do nothing: the exported copy is made already."""
+        """Hand on the exported copy, which has the events."""
+        self._original.on_end(span)
 
     def _on_ending(self, span: Span) -> None:
         """Merge the notes into the span's events, by time."""
         notes = self._core.take_notes(span)
-        if notes is None:
-            return
+        if notes is not None:
+            self._merge(span, notes)
+        self._original._on_ending(span)  # noqa: SLF001 - the SDK's own hook, since 1.40
+
+    def _merge(self, span: Span, notes: SpanNotes) -> None:
         try:
             self._append(span, notes)
         except Exception as error:
@@ -65,12 +74,12 @@ class SpanEventProcessor(SpanProcessor):
             # same notes; one of the application's does not, and the span is complete after all.
             if not is_own(error) or self._is_passing(span, notes):
                 raise
-            self.failures += 1
+            logger.debug("A span's audit events are lost.", exc_info=True)
 
     def _append(self, span: Span, notes: SpanNotes) -> None:
         records = [record for record in map(self._refine, notes.events) if record is not None]
         limit = max([event.gate.note_limit for event in notes.events], default=0)
-        append_events(span, records, notes.left_out, limit, self._names)
+        append_events(span, records, notes.left_out, limit)
 
     def _is_passing(self, span: Span, notes: SpanNotes) -> bool:
         """Do it once more; return whether the error was gone."""
@@ -81,12 +90,13 @@ class SpanEventProcessor(SpanProcessor):
         return True
 
     def shutdown(self) -> None:
-        """Hold nothing that needs an end."""
+        """Hand on."""
+        self._original.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Have nothing to flush: events leave with their span."""
-        del timeout_millis
-        return True
+        """Hand on."""
+        flushed: bool = self._original.force_flush(timeout_millis)
+        return flushed
 
 
 def find_tracer_provider() -> Any | None:
@@ -100,7 +110,6 @@ def append_events(
     records: Sequence[AuditRecord],
     left_out: int,
     limit: int,
-    names: EventNames,
 ) -> None:
     """Merge records into the events of a span that is ending, at most ``limit`` of them.
 
@@ -114,7 +123,7 @@ def append_events(
     kept = records[: max(places - 1, 0)] if over else records
     left_out += len(records) - len(kept)
     events = [
-        Event(names.name_event(one.event), build_attributes(one), one.timestamp_ns) for one in kept
+        Event(_names.name_event(one.event), build_attributes(one), one.timestamp_ns) for one in kept
     ]
     if left_out and places:
         end_ns = span._end_time  # noqa: SLF001
