@@ -99,7 +99,7 @@ class ProcessOutlets:
                 **self._identify(window),
                 "nogi.window.opened_by": window.opened_by,
                 "nogi.window.events": window.selection.events,
-                "nogi.window.excluded_events": window.selection.excluded,
+                "nogi.window.excluded_events": window.selection.excluded_events,
                 "nogi.window.emit": ",".join(sorted(self._settings.emit)),
                 "nogi.window.max_duration": limits.duration_ns / 1e9,
                 "nogi.window.max_events": limits.events,
