@@ -67,7 +67,7 @@ class Agent:
         self._handler = handler
         self.settings = settings
         self.selection = selection
-        self.drain = Drain(self.prepare)
+        self.drain = Drain(self.prepare, self._has_work)
         self.signals = SignalBinding()
         self._machinery: Machinery | None = None
         self._outlets: ProcessOutlets | None = None
@@ -168,6 +168,10 @@ class Agent:
         settings = override_settings(self.settings, keywords)
         return compile_settings(settings), build_limits(settings)
 
+    def _has_work(self) -> bool:
+        machinery = self._machinery
+        return machinery is not None and (machinery.gate.is_open or machinery.core.pending() > 0)
+
     def describe(self) -> dict[str, Any]:
         """Return the state of this process for ``nogi_otel.status()``."""
         machinery, loaded = self._machinery, _fixtures.loaded
@@ -249,6 +253,8 @@ class Agent:
         self._machinery = machinery._replace(outlets=self._outlets)
         self.drain.reset_in_child()
         machinery.gate.reopen_in_child()
+        if not _fixtures.starting_in_children:
+            _start_in_child()  # the fork came before the first window was announced
         # A child of multiprocessing clears its finalizers after this, and then calls this.
         finalizers = sys.modules.get("multiprocessing.util")
         if finalizers is not None:

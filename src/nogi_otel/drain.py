@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("nogi_otel")
 
+MAX_COMPLAINTS = 16
 TICK_S = 0.1
 """How long a captured event waits, at most, before the drain looks for it."""
 
@@ -61,8 +62,17 @@ class Request:
 class Drain:
     """Runs the thread."""
 
-    def __init__(self, prepare: Callable[[], Machinery]) -> None:
-        """Start nothing; ``prepare`` is called on the thread, when the first message comes."""
+    def __init__(
+        self,
+        prepare: Callable[[], Machinery],
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        """Start nothing; ``prepare`` is called on the thread, when the first message comes.
+
+        ``is_wanted`` returns whether there is anything to ship, although the thread does not run:
+        in a fork's child.
+        """
+        self._is_wanted = is_wanted
         self._prepare = prepare
         self._machinery: Machinery | None = None
         self._shipping: Shipping | None = None
@@ -71,6 +81,7 @@ class Drain:
         self._thread_id = 0
         self._pid = 0
         self._born_in_fork = False
+        self._complaints: set[str] = set()
         self._commands_given = 0
         self._commands_done = 0
 
@@ -113,7 +124,7 @@ class Drain:
 
         ``stop`` also ends the windows and the thread.
         """
-        if not self.running or self._thread_id == _thread.get_ident():
+        if self._thread_id == _thread.get_ident() or not (self.running or self._is_wanted()):
             return True
         request = Request(stop=stop)
         self.tell(request)
@@ -145,8 +156,8 @@ class Drain:
                 self._work(message)
             except NogiError as error:
                 logger.error("%s", error)  # noqa: TRY400 - the message says what to do
-            except Exception:  # the thread must outlive any error of an exporter or of ours
-                logger.exception("The drain met an error; audit records may be missing.")
+            except Exception as error:  # the thread outlives any error of an exporter or of ours
+                self._complain(error)
             if isinstance(message, Request) and not stopped:
                 message.finish()
         try:
@@ -157,6 +168,12 @@ class Drain:
         self._started = _thread.allocate_lock()
         if isinstance(message, Request):
             message.finish()
+
+    def _complain(self, error: Exception) -> None:
+        """Log an error once: it may come again at every tick."""
+        if str(error) not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
+            self._complaints.add(str(error))
+            logger.exception("The drain met an error; audit records may be missing.")
 
     def _wait(self) -> Window | Command | Request | None:
         """Wait for a message, but no longer than a tick while events may come."""

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from nogi_otel.capture import CaptureCore, LoadedCore, RawEvent
     from nogi_otel.record import AuditRecord
 
-FORK_WAIT_S = 2.0
-"""How long a fork waits, at most, for imports that are under way."""
+FORK_WAIT_S = 10.0
+"""How long a fork waits, at most, for imports that are under way. They take a third of a second on
+an idle machine; the bound is for an import that waits for the very thread that forks."""
 
 
 class Fixtures:

@@ -8,6 +8,8 @@ and every record is accounted for as exported or failed.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.sdk._logs import ReadableLogRecord
@@ -92,9 +94,11 @@ def open_sink(pipeline: str, endpoint: str = "") -> Sink | None:
     """Return the way out for log records, or None where OpenTelemetry is not configured.
 
     ``pipeline`` is the setting of that name. ``auto`` is direct exactly where the result is the
-    same: the application's provider has one processor, it exports by OTLP, to the endpoint that
-    the environment names. An ``endpoint`` of our own implies direct.
+    same: the application's provider has one processor, and it exports by OTLP, by an exporter that
+    is configured as the environment says. An ``endpoint`` of our own implies direct.
     """
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
     provider = find_provider()
     exporter = _find_otlp_exporter(provider)
     if pipeline == "direct" or endpoint:
@@ -105,10 +109,44 @@ def open_sink(pipeline: str, endpoint: str = "") -> Sink | None:
         return None
     if pipeline == "auto" and exporter is not None:
         own = _create_exporter(type(exporter))
-        if vars(own).get("_endpoint") == vars(exporter).get("_endpoint"):
+        if describe_exporter(own) == describe_exporter(exporter):
             return DirectSink(own, provider.resource)
         own.shutdown()
-    return ProviderSink(provider)
+    return ProviderSink(provider, _processors(provider))
+
+
+_PARTS = ("_client", "_transport", "_session")
+"""Where an exporter keeps what it is made of."""
+_OF_NO_MATTER = frozenset(
+    {"_metrics", "_shutdown", "_shutdown_event", "_logger", "cookies", "hooks"}
+)
+
+
+def describe_exporter(exporter: object) -> dict[str, object]:
+    """Return how an exporter is configured, to hold it against one made by the environment.
+
+    Plain values are compared as they are. Of other objects, such as gRPC credentials, only their
+    absence can be compared: where one is there, it counts as different.
+    """
+    described: dict[str, object] = {}
+    for name, value in vars(exporter).items():
+        if name in _PARTS and hasattr(value, "__dict__") and "grpc" not in type(value).__module__:
+            described[name] = describe_exporter(value)
+        elif name in _OF_NO_MATTER or name in _GRPC_STATE:
+            continue
+        elif isinstance(value, Mapping):
+            described[name] = {key: _plain(one) for key, one in value.items()}
+        else:
+            described[name] = _plain(value)
+    return described
+
+
+_GRPC_STATE = frozenset({"_channel", "_client", "_shutdown_in_progress", "adapters"})
+
+
+def _plain(value: object) -> object:
+    known = (str, bytes, int, float, bool, tuple, frozenset, Enum, type, type(None))
+    return value if isinstance(value, known) else object()
 
 
 def _processors(provider: Any) -> tuple[Any, ...]:

@@ -63,6 +63,8 @@ class ProcessOutlets:
         self._recording: RecordingSink | None = None
         self._recording_failed = False
         self._warned = False
+        self._is_complete = False
+        """Whether there is no way out to be looked for any more."""
         self._suppressed = False
         self._failing = False
         self._unreported_drops = 0
@@ -109,7 +111,14 @@ class ProcessOutlets:
 
     def refresh(self) -> None:
         """Look for providers that the application has set since the window was opened."""
-        self._find_ways()
+        if self._is_complete:
+            return
+        try:
+            with self._importing():
+                self._find_ways()
+        except Exception:
+            self._is_complete = True
+            logger.exception("A way out for audit records could not be made.")
 
     def _find_ways(self) -> bool:
         """Find the ways out that are not found yet; return whether spans can carry events."""
@@ -118,6 +127,9 @@ class ProcessOutlets:
             self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
         if self._span_sink is None and "spans" in emit:
             self._span_sink = open_span_sink()
+        self._is_complete = (self._sink is not None or "logs" not in emit) and (
+            self._span_sink is not None or "spans" not in emit
+        )
         return "span_events" in emit and find_tracer_provider() is not None
 
     def ship(self, records: Sequence[AuditRecord]) -> Shipped:
@@ -145,6 +157,8 @@ class ProcessOutlets:
     def report_drops(self, window: Window, dropped: int) -> None:
         """Tell that events are missing here, by reason; later, while the receiver is away."""
         self._unreported_drops += dropped
+        if not self._unreported_drops:
+            return
         if self._failing and self._recording is None:
             return
         dropped, self._unreported_drops = self._unreported_drops, 0
@@ -182,8 +196,15 @@ class ProcessOutlets:
             "WARN",
         )
 
+    def flush(self) -> None:
+        """Have the application's providers export what was handed over."""
+        if self._span_sink is not None:
+            self._span_sink.flush()
+        if self._sink is not None:
+            self._sink.flush()
+
     def settle(self, window: Window) -> None:
-        """Tell that a window is closed, with its accounts, and flush."""
+        """Tell that a window is closed, with its accounts."""
         accounts = window.account(0)
         counts = {f"nogi.window.{name}": value for name, value in accounts._asdict().items()}
         self._tell(
@@ -200,14 +221,12 @@ class ProcessOutlets:
             },
             window.closed_ns or time_ns(),
         )
-        if self._span_sink is not None:
-            self._span_sink.flush()
-        if self._sink is not None:
-            self._sink.flush()
 
     def close(self) -> None:
         """Let go of the exporter and the recording."""
-        self._span_sink = None
+        if self._span_sink is not None:
+            self._span_sink.close()
+            self._span_sink = None
         if self._sink is not None:
             self._sink.close()
             self._sink = None
@@ -217,6 +236,8 @@ class ProcessOutlets:
 
     def abort(self) -> None:
         """End an export that is under way; called from another thread when time is up."""
+        if self._span_sink is not None:
+            self._span_sink.close()
         if self._sink is not None:
             self._sink.close()
 

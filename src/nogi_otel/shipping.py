@@ -52,13 +52,16 @@ class Outlets(Protocol):
         """Ship a batch; may block."""
 
     def report_drops(self, window: Window, dropped: int) -> None:
-        """Tell in band that events are missing here."""
+        """Tell in band that ``dropped`` more events are missing, and those not yet told of."""
 
     def report_throttle(self, window: Window, rate: int) -> None:
         """Tell in band that events are sampled out from now on, to save CPU time."""
 
     def settle(self, window: Window) -> None:
-        """Tell of the end of a window, with its final accounts, and flush."""
+        """Tell of the end of a window, with its final accounts."""
+
+    def flush(self) -> None:
+        """Have the application's providers export what was handed over."""
 
     def close(self) -> None:
         """Let go of sockets and files; the next announcement opens them again."""
@@ -96,8 +99,9 @@ class Shipping:
     def run_round(self, *, to_the_end: bool, at_once: bool) -> None:
         """Announce windows, drain the ring, end what is over.
 
-        ``to_the_end`` ships all that waits, whatever the budget says; ``at_once`` also settles
-        windows that were closed just now.
+        ``to_the_end`` ships all that waits, whatever the budget says, because somebody waits for
+        it; ``at_once`` is the last round, which settles windows that were closed just now, and
+        leaves the flush to the providers themselves.
         """
         for window in self._windows:
             if not window.announced:
@@ -108,6 +112,8 @@ class Shipping:
         self._drain_ring(to_the_end=to_the_end)
         self._end_windows()
         self._settle_windows(at_once=at_once)
+        if to_the_end and not at_once:
+            self._outlets.flush()
 
     def close(self) -> None:
         """Let go of sockets and files, and of the thread's ident, which will be given to others."""
@@ -230,9 +236,7 @@ class Shipping:
         for window in self._windows:
             if window.settled:
                 continue
-            dropped = window.count_new_drops()
-            if dropped:
-                self._outlets.report_drops(window, dropped)
+            self._outlets.report_drops(window, window.count_new_drops())
             closed_ns = window.closed_ns
             if closed_ns is not None and (at_once or time_ns() - closed_ns > GRACE_NS):
                 window.settled = True

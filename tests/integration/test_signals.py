@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sysconfig
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,29 @@ answer(mine=signal.getsignal(signal.SIGUSR1) is mine,
     assert child.read_json() == {"calls": ["SIGUSR1"]}
     assert child.read_json() == {"mine": True, "default": True}
     assert child.finish() == 0
+
+
+def test_a_signal_during_its_own_handler_is_not_lost(start_child: Callable[..., Any]) -> None:
+    """A second SIGUSR1 while the application still handles the first is handled as well."""
+    source = (
+        PRELUDE
+        + """
+def nest(number, frame):
+    calls.append("in")
+    if len(calls) < 5:
+        send(number)
+    calls.append("out")
+
+if sys.argv[1] == "armed":
+    instrument()
+signal.signal(signal.SIGUSR1, nest)
+send(signal.SIGUSR1)
+answer(calls=calls)
+"""
+    )
+    plain, armed = start_child(source, "plain"), start_child(source, "armed")
+    assert plain.read_json() == armed.read_json() == {"calls": ["in"] * 5 + ["out"] * 5}
+    assert plain.finish() == armed.finish() == 0
 
 
 def test_handlers_of_an_event_loop_run_too(start_child: Callable[..., Any]) -> None:
@@ -466,6 +490,7 @@ instrument(emit="span_events", recording="", cpu_budget=0)
 nogi_otel.open_gate()
 inside, raised, caught, landed, escaped = False, 0, 0, Counter(), []
 
+HANDLER = '''
 def interrupt(number, frame):
     global inside, raised
     if not inside:
@@ -478,6 +503,8 @@ def interrupt(number, frame):
             landed[frame.f_code.co_name] += 1
         frame = frame.f_back
     raise kind("application")
+'''
+exec(compile(HANDLER, sys.argv[2], "exec"))
 
 def work():
     context_api.attach(trace.set_span_in_context(span := tracer.start_span("work")))
@@ -519,7 +546,7 @@ def test_an_exception_of_a_signal_handler_reaches_the_application(
     start_child: Callable[..., Any], kind: str
 ) -> None:
     """Raised in the middle of the hook or of an ending span, it always arrives; none is swallowed."""
-    child = start_child(INTERRUPTED, kind)
+    child = start_child(INTERRUPTED, kind, "handler.py")
     told = child.read_json(60)
     assert child.finish() == 0, child.errors
     assert told["landed"]["hook"] > 0
@@ -527,6 +554,25 @@ def test_an_exception_of_a_signal_handler_reaches_the_application(
     assert told["raised"] == told["caught"] >= 300
     assert told["escaped"] == []
     assert told["accounts"]["redaction_failed"] == 0
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/srv/opentelemetry/shop/handlers.py",
+        f"{sysconfig.get_path('purelib')}/library/timeouts.py",
+        "<frozen handlers>",
+        "<string>",
+    ],
+)
+def test_an_exception_of_a_handler_in_any_file_arrives(
+    start_child: Callable[..., Any], file: str
+) -> None:
+    """Wherever the handler's code stands, an installed package or any directory: it arrives."""
+    child = start_child(INTERRUPTED, "Alarm", file)
+    told = child.read_json(60)
+    assert child.finish() == 0, child.errors
+    assert told["raised"] == told["caught"] >= 300
 
 
 def test_an_asynchronous_exception_reaches_the_application(

@@ -13,6 +13,7 @@ from nogi_otel.capture.gate_state import OpenGate
 from nogi_otel.capture.snapshot import MAX_ARGUMENTS
 from nogi_otel.capture.values import Clipped, CodeRef, Opaque, SocketRef
 from nogi_otel.record import MAX_ARGUMENTS_BYTES, decode, render_arguments
+from nogi_otel.redaction import Redacted
 
 
 def parse(text: str) -> Any:
@@ -115,7 +116,8 @@ def build_raw(**changes: Any) -> RawEvent:
 
 def test_a_record_is_made_of_redacted_arguments() -> None:
     """What a record shows comes from the arguments it is given, not from those captured."""
-    record = decode(build_raw(arguments=("secret",)), ("[REDACTED]",), ("rule",), "w1")
+    record = decode(build_raw(arguments=("secret",)), Redacted(("[REDACTED]",), ("rule",), 1), "w1")
+    assert record.redaction_errors == 1
     assert record.arguments == ("[REDACTED]",)
     assert "secret" not in repr(record)
     assert record.rules == ("rule",)
@@ -134,4 +136,4 @@ class Text(str):
 )
 def test_a_thread_name_is_exact_text(name: Any, expected: str) -> None:
     """A program may name its thread with any object; only exact text is shown, and cut."""
-    assert decode(build_raw(thread_name=name), (), (), "w1").thread_name == expected
+    assert decode(build_raw(thread_name=name), Redacted((), (), 0), "w1").thread_name == expected

@@ -158,8 +158,8 @@ def test_terms_that_cannot_be_read(events: str, column: int, expected: str) -> N
 
 def test_exclusion_that_cannot_be_read() -> None:
     """The list of exclusions is refused in the same words, and takes no minus."""
-    with pytest.raises(SelectionError, match=r"the exclusion cannot be read at column 5"):
-        compile_selection("incident", "os.*%netwrk".replace("*", "*,")[:4] + ",%x"[1:])
+    with pytest.raises(SelectionError, match="the exclusion cannot be read at column 6:"):
+        compile_selection("incident", "os.*,%netwrk")
     with pytest.raises(SelectionError, match="without -"):
         compile_selection("incident", "-socket.*")
 
@@ -324,7 +324,8 @@ def test_condition(condition: str, holds: bool) -> None:  # noqa: FBT001 - a col
         (r'a == "ab\x1"', 9, "escapes"),
         ("a == é", 6, "a value"),
         ("a == 1 \x00", 8, "a name"),
-        ("__import__('os').system('x')", 11, "== !="),
+        ("__import__('os').system('x')", 17, "a number"),
+        ("__import__('os') == 1", 11, "== !="),
         ("a == [1]", 6, "a name, a value"),
         ("(" * 40 + "a == 1" + ")" * 40, 34, "at most 32"),
         ("not " * 40 + "a == 1", 133, "at most 32"),
@@ -355,12 +356,12 @@ def test_deepest_condition_is_read() -> None:
 
 
 def test_profile_brings_its_own_condition() -> None:
-    """``incident`` takes files that are opened to be written, and not those that are read."""
+    """``incident`` takes files that are written, and not the interpreter reading its own code."""
     selection = compile_selection("incident")
     assert selection.has_condition
     assert selection.is_conditional("open")
     assert not selection.is_conditional("socket.connect")
-    opened = catalogue.describe("open", ("/srv/a", "r", 524288)).attributes
+    opened = catalogue.describe("open", ("/usr/lib/python3/a.py", "r", 524288)).attributes
     assert not selection.matches({**opened, "event": "open"})
     opened = catalogue.describe("open", ("/srv/a", "w", 524865)).attributes
     assert selection.matches({**opened, "event": "open"})
@@ -388,8 +389,9 @@ def test_conditions_of_profile_and_user_must_both_hold() -> None:
     selection = compile_selection("incident", "", 'file.path =~ "/srv/*"')
     written = catalogue.describe("open", ("/srv/a", "w", 524865)).attributes
     assert selection.matches({**written, "event": "open"})
-    assert not selection.matches({**written, "event": "open", "file.path": "/tmp/a"})
-    read = catalogue.describe("open", ("/srv/a", "r", 524288)).attributes
+    assert not selection.matches({**written, "event": "open", "file.path": "/var/a"})
+    selection = compile_selection("incident", "", 'file.path =~ "*.py"')
+    read = catalogue.describe("open", ("/usr/lib/python3/a.py", "r", 524288)).attributes
     assert not selection.matches({**read, "event": "open"})
 
 

@@ -17,6 +17,7 @@ from nogi_otel.carriers.attributes import (
     EventNames,
     build_attributes,
 )
+from nogi_otel.carriers.backpressure import Backpressure
 from nogi_otel.version import __version__
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     from nogi_otel.record import AuditRecord
 
-FLUSH_EVERY = 1024
-"""Records handed to the provider between two flushes: half a batch processor's default queue, so
-that audit records can never push out a log record of the application's."""
 _NO_CONTEXT = Context({"nogi_otel": True})
 """Not empty: an empty ``Context`` is falsy, and the SDK would take the ambient one instead."""
 
@@ -86,42 +84,40 @@ class ProviderSink:
     """The way out through the application's own ``LoggerProvider``.
 
     What becomes of a record after it is handed over is the provider's business: it counts as
-    exported here. The provider is flushed often enough that its queue never overflows.
+    exported here.
     """
 
     name = "provider"
 
-    def __init__(self, provider: Any) -> None:
-        """Bind to a provider of the SDK."""
+    def __init__(self, provider: Any, processors: Sequence[Any]) -> None:
+        """Bind to a provider of the SDK and its processors."""
         self._provider = provider
         self._logger = provider.get_logger(SCOPE_NAME, __version__, SCHEMA_URL)
         self._records = LogRecords()
-        self._since_flush = 0
+        self._backpressure = Backpressure(processors)
 
     def ship(self, records: Sequence[AuditRecord]) -> Shipped:
-        """Hand the records over."""
+        """Hand the records over; blocks while the provider's queues are half full."""
+        exported = 0
         for record in records:
-            self._emit(self._records.build(record))
-        return Shipped(exported=len(records), failed=0)
+            if not self._backpressure.wait_for_room():
+                break
+            self._logger.emit(self._records.build(record))
+            exported += 1
+        return Shipped(exported=exported, failed=len(records) - exported)
 
     def ship_event(self, event: LogRecord) -> None:
         """Hand over a record about this package itself."""
-        self._emit(event)
-
-    def _emit(self, record: LogRecord) -> None:
-        self._logger.emit(record)
-        self._since_flush += 1
-        if self._since_flush >= FLUSH_EVERY:
-            self.flush()
+        if self._backpressure.wait_for_room():
+            self._logger.emit(event)
 
     def flush(self) -> None:
-        """Have the provider export what it holds."""
-        if self._since_flush:
-            self._since_flush = 0
-            self._provider.force_flush()
+        """Have the provider export what it holds, because somebody waits for it."""
+        self._provider.force_flush()
 
     def close(self) -> None:
         """Leave the provider open: it is the application's."""
+        self._backpressure.give_up()
 
 
 def find_provider() -> Any | None:

@@ -15,6 +15,7 @@ from nogi_otel.carriers.attributes import (
     EventNames,
     build_attributes,
 )
+from nogi_otel.carriers.backpressure import Backpressure
 from nogi_otel.carriers.logs import build_context
 from nogi_otel.carriers.span_events import find_tracer_provider
 from nogi_otel.version import __version__
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nogi_otel.record import AuditRecord
-
-FLUSH_EVERY = 1024
-"""Spans handed over between two flushes: half a batch processor's default queue, so that audit
-events can never push out a span of the application's."""
 
 
 class SpanSink:
@@ -37,12 +34,18 @@ class SpanSink:
         self._provider = provider
         self._tracer = provider.get_tracer(SCOPE_NAME, __version__, SCHEMA_URL)
         self._names = EventNames()
-        self._since_flush = 0
+        active = getattr(provider, "_active_span_processor", None)
+        self._backpressure = Backpressure(getattr(active, "_span_processors", ()))
 
     def ship(self, records: Sequence[AuditRecord]) -> int:
-        """Start and end a span for each record; return how many of them were sampled."""
+        """Start and end a span for each record; return how many of them were sampled.
+
+        Blocks while the provider's queues are half full.
+        """
         sampled = 0
         for record in records:
+            if not self._backpressure.wait_for_room():
+                break
             span = self._tracer.start_span(
                 self._names.name_event(record.event),
                 context=build_context(record.trace_id, record.span_id, record.trace_flags),
@@ -51,16 +54,15 @@ class SpanSink:
             )
             sampled += span.is_recording()
             span.end(record.timestamp_ns)
-            self._since_flush += 1
-            if self._since_flush >= FLUSH_EVERY:
-                self.flush()
         return sampled
 
     def flush(self) -> None:
-        """Have the provider export what it holds."""
-        if self._since_flush:
-            self._since_flush = 0
-            self._provider.force_flush()
+        """Have the provider export what it holds, because somebody waits for it."""
+        self._provider.force_flush()
+
+    def close(self) -> None:
+        """Leave the provider open: it is the application's."""
+        self._backpressure.give_up()
 
 
 def open_span_sink() -> SpanSink | None:

@@ -20,7 +20,7 @@ _PAIR = re.compile(
     r"""
     (?<![\w.\-])(?P<key>[\w.\-]+)
     (?P<close>(?:\\{0,3}["'`])?\]?)[ \t]{0,8}
-    (?P<sign>=>|:=|==?|:(?!//)|%3[AaDd]|>)[ \t]{0,8}
+    (?P<sign>=>|:=|==?|:(?!//)|%3[AaDd]|>|,(?=[ ]?[bu]?["']))[ \t]{0,8}
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -36,6 +36,7 @@ _TO_LINE_END = {
     "\"'": re.compile(r"[^\r\n\"']*"),
 }
 _QUERY_VALUE = re.compile(r"[^&#\s\"'<>]*")
+_PAIR_OPENING = re.compile(r"""[(\[][bu]?["']\Z""")
 _SPACE = re.compile(r"\s")
 _ELEMENT_VALUE = re.compile(r"[^<]*")
 _SCHEME = re.compile(r"(?i:bearer|basic|digest|token|negotiate|apikey) +(?=[^\s&;,])")
@@ -114,7 +115,19 @@ def _judge(text: str, match: re.Match[str], keys: KeyRules) -> SecretKey | None:
     # stand where a part of the path was.
     if match["sign"] == ":" and before in {"/", "]"}:
         return None
-    return keys.judge(match["key"])
+    secret = keys.judge(match["key"])
+    if secret is not None and match["sign"] == "," and not _is_closed_pair(text, match):
+        return None
+    return secret
+
+
+def _is_closed_pair(text: str, match: re.Match[str]) -> bool:
+    """Return whether this is a pair of two quoted texts: ``('password', 'x')``."""
+    opening = text[max(match.start("key") - 3, 0) : match.start("key")]
+    if match["close"] not in {'"', "'"} or not _PAIR_OPENING.search(opening):
+        return False
+    end = _find_value(text, match, "")[1]
+    return text[end + 1 : end + 2] in {")", "]", ""}
 
 
 def _is_parameter(text: str, match: re.Match[str]) -> bool:

@@ -68,8 +68,7 @@ class TextRules:
             text = redact_userinfo(text, account, self._active, cut=cut)
         if "--" in text and "command-line" in self._active:
             text = self._command_lines.redact_line(text, account)
-        if "=" in text or ":" in text or "%3" in text or ">" in text:
-            text = redact_pairs(text, self._keys, self._active, account)
+        text = redact_pairs(text, self._keys, self._active, account)
         if cut:
             text = redact_cut_value(text, self._active, account)
         if _has_value(text):
@@ -79,7 +78,7 @@ class TextRules:
         return original if text == original else text
 
 
-_SUSPICIOUS = re.compile(f"=|:|@|>[^\\s<>]|%3|-(?<=--)[A-Za-z]|{TRIGGER.pattern}")
+_SUSPICIOUS = re.compile(f"=|:|@|>[^\\s<>]|,(?<=[\"'],)|%3|-(?<=--)[A-Za-z]|{TRIGGER.pattern}")
 
 
 def _redact_added(text: str, rule: str, pattern: re.Pattern[str], account: Account) -> str:
