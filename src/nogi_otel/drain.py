@@ -156,7 +156,7 @@ class Drain:
                 self._work(message)
             except NogiError as error:
                 logger.error("%s", error)  # noqa: TRY400 - the message says what to do
-            except Exception as error:  # the thread outlives any error of an exporter or of ours
+            except Exception as error:  # noqa: BLE001 - the thread outlives any error
                 self._complain(error)
             if isinstance(message, Request) and not stopped:
                 message.finish()
@@ -173,7 +173,10 @@ class Drain:
         """Log an error once: it may come again at every tick."""
         if str(error) not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
             self._complaints.add(str(error))
-            logger.exception("The drain met an error; audit records may be missing.")
+            logger.error(
+                "The drain met an error; audit records may be missing.",
+                exc_info=error,
+            )
 
     def _wait(self) -> Window | Command | Request | None:
         """Wait for a message, but no longer than a tick while events may come."""

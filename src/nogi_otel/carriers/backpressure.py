@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 POLL_S = 0.01
+_BATCH = "_max_export_batch_size"
 
 
 class Backpressure:
@@ -24,9 +25,9 @@ class Backpressure:
         """Find the queues; a processor of another kind has none, and takes everything."""
         batches: list[Any] = [getattr(one, "_batch_processor", None) for one in processors]
         self._queues = [
-            (one._queue, max(min(one._max_queue_size // 2, one._max_export_batch_size), 1))
-            for one in batches
-            if hasattr(one, "_queue") and hasattr(one, "_max_export_batch_size")
+            (parts["_queue"], max(min(parts["_max_queue_size"] // 2, parts[_BATCH]), 1))
+            for parts in (vars(one) for one in batches if one is not None)
+            if {"_queue", "_max_queue_size", _BATCH} <= set(parts)
         ]
         self._closed = _thread.allocate_lock()
         self._closed.acquire()
