@@ -8,9 +8,28 @@ from __future__ import annotations
 
 import sysconfig
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _OWN = f"{Path(__file__).parent}/"
 _LIBRARIES = "/opentelemetry/"
+
+
+def comes_again(error: Exception, attempt: Callable[[], object]) -> bool:
+    """Return whether an error is ours: our code is pure, so it comes again for the same input.
+
+    What another thread sends to this one (``PyThreadState_SetAsyncExc``) leaves no frame that
+    tells it apart, but it does not come twice.
+    """
+    if not is_own(error):
+        return False
+    try:
+        attempt()
+    except Exception:  # noqa: BLE001 - whatever it is, it came again
+        return True
+    return False
 
 
 def is_own(error: BaseException) -> bool:

@@ -238,7 +238,10 @@ class Shipping:
                 continue
             self._outlets.report_drops(window, window.count_new_drops())
             closed_ns = window.closed_ns
-            if closed_ns is not None and (at_once or time_ns() - closed_ns > GRACE_NS):
+            if closed_ns is None:
+                continue
+            over = time_ns() - closed_ns > GRACE_NS and not self._core.pending(window.gate)
+            if over or at_once:
                 window.settled = True
                 self._outlets.settle(window)
         if len(self._windows) > KEPT_WINDOWS:

@@ -29,7 +29,7 @@ class SignalBinding:
         """Begin with nothing bound."""
         self._actions: dict[int, Callable[[], None]] = {}
         self._chained: dict[int, Any] = {}
-        self._running: set[int] = set()
+        self._running: dict[int, list[FrameType | None]] = {}
         self._bind_signal: Callable[[int, Any], Any] = signal.signal
         self._watching = False
 
@@ -91,9 +91,11 @@ class SignalBinding:
 
     def _handle(self, number: int, frame: FrameType | None) -> Any:
         """Run our action, then the application's handler; its exceptions are its own."""
-        if number in self._running:
-            return None  # the application's handler has called ours: both have run, or will
-        self._running.add(number)
+        running = self._running.setdefault(number, [])
+        if any(frame is one for one in running):
+            # Not a signal: the application's handler has called ours, with the frame it was given.
+            return None
+        running.append(frame)
         try:
             action = self._actions.get(number)
             if action is not None:
@@ -101,7 +103,7 @@ class SignalBinding:
             chained = self._chained.get(number)
             return chained(number, frame) if callable(chained) else None
         finally:
-            self._running.discard(number)
+            running.pop()
 
     def _watch(self) -> None:
         """Wrap ``signal.signal`` and ``signal.getsignal``: a later handler is chained."""

@@ -136,6 +136,10 @@ class Collector:
         self.backend = Backend(self._command, self.variables, self._folder)
         self.backend.wait_ready(lambda: "Everything is ready" in self.backend.output)
 
+    def end(self) -> None:
+        """End the process that runs now: it may have been killed and started again."""
+        self.backend.end()
+
     def endpoint(self, protocol: str) -> str:
         """Where an OTLP exporter sends."""
         return f"http://127.0.0.1:{self.grpc if protocol == 'grpc' else self.http}"
@@ -143,9 +147,9 @@ class Collector:
     def read_evidence(self, logs: str, traces: str) -> Evidence:
         """Return what its file exporters have written."""
         evidence = Evidence()
-        for signal, name in (("logs", logs), ("traces", traces)):
+        for kind, name in (("logs", logs), ("traces", traces)):
             for line in read_lines(self.files / name):
-                add_data(evidence, signal, json.loads(line))  # type: ignore[arg-type]
+                add_data(evidence, kind, json.loads(line))  # type: ignore[arg-type]
         return evidence
 
 
@@ -182,7 +186,7 @@ def ask(url: str, **parameters: str | int) -> Any:
     if parameters:
         url = f"{url}?{urllib.parse.urlencode(parameters)}"
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - ours
             content = response.read()
     except (OSError, urllib.error.HTTPError):
         return None
@@ -192,16 +196,13 @@ def ask(url: str, **parameters: str | int) -> Any:
         return content.decode(errors="replace")
 
 
-def play(
-    shop: Service, read: Callable[[], Evidence], orders: int = 2, error: bool = True
-) -> list[Visit]:
+def play(shop: Service, read: Callable[[], Evidence], orders: int = 2) -> list[Visit]:
     """Order before, in and after a window of two signals; the shop has ended after it."""
     visits = [send_order(shop, "before") for _ in range(orders)]
     shop.signal(signal.SIGUSR1)
     wait_until(lambda: read().list_lifecycle(OPENED), "a window opened")
     visits += [send_order(shop, "window") for _ in range(orders)]
-    if error:
-        visits.append(send_error(shop, "window"))
+    visits.append(send_error(shop, "window"))
     shop.signal(signal.SIGUSR2)
     wait_until(lambda: read().list_lifecycle(CLOSED), "the window closed")
     visits += [send_order(shop, "after") for _ in range(orders)]
@@ -256,13 +257,15 @@ def _play() -> Callable[..., list[Visit]]:
     return play
 
 
-@pytest.fixture
-def start_backend(tmp_path: Path) -> Iterator[Callable[..., Backend]]:
-    """Start a program; it is ended after the test."""
+@pytest.fixture(scope="session")
+def start_backend(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Backend]]:
+    """Start a program; it is ended after all tests."""
     with contextlib.ExitStack() as stack:
 
         def start(name: str, command: list[str], **variables: str) -> Backend:
-            backend = Backend(command, variables, tmp_path / name)
+            backend = Backend(command, variables, tmp_path_factory.mktemp(name))
             stack.callback(backend.end)
             return backend
 
@@ -279,7 +282,7 @@ def start_collector(
         def start(name: str, configuration: Path, **variables: str) -> Collector:
             folder = tmp_path / name
             collector = Collector(find_program("otelcol"), configuration, folder, variables)
-            stack.callback(lambda: collector.backend.end())  # of then: it may be started again
+            stack.callback(collector.end)
             return collector
 
         yield start
@@ -302,11 +305,9 @@ class Jaeger:
         return evidence
 
 
-@pytest.fixture
-def jaeger(
-    find_program: Callable[[str], str], start_backend: Callable[..., Backend]
-) -> Jaeger:
-    """A real Jaeger."""
+@pytest.fixture(scope="session")
+def jaeger(find_program: Callable[[str], str], start_backend: Callable[..., Backend]) -> Jaeger:
+    """A real Jaeger, one for all tests: a trace id is nobody else's."""
     grpc, http, query, query_grpc = find_ports(4)
     backend = start_backend(
         "jaeger",
@@ -320,11 +321,13 @@ def jaeger(
     return Jaeger(f"http://127.0.0.1:{query}", grpc, http)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def loki(
-    find_program: Callable[[str], str], start_backend: Callable[..., Backend], tmp_path: Path
+    find_program: Callable[[str], str],
+    start_backend: Callable[..., Backend],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
-    """A real Loki; its address."""
+    """A real Loki, one for all tests; its address."""
     http, grpc = find_ports(2)
     url = f"http://127.0.0.1:{http}"
     backend = start_backend(
@@ -336,7 +339,7 @@ def loki(
         ],
         LOKI_HTTP_PORT=str(http),
         LOKI_GRPC_PORT=str(grpc),
-        LOKI_FOLDER=str(tmp_path / "loki"),
+        LOKI_FOLDER=str(tmp_path_factory.mktemp("loki-data")),
     )
     backend.wait_ready(lambda: "ready" in str(ask(f"{url}/ready") or ""))
     return url

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nogi_otel.cli.service import Service
+from nogi_otel.cli.shop import build_command, build_environment
 from nogi_otel.cli.verdict import judge, read_accounts
 
 if TYPE_CHECKING:
@@ -27,7 +29,11 @@ CONFIGURATIONS = [
 TOKEN = "a-token-of-the-tests"  # noqa: S105 - no secret
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda path: str(path.name))
+@pytest.mark.parametrize(
+    "configuration", CONFIGURATIONS, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+    "configuration", CONFIGURATIONS, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_configuration_is_valid(
     configuration: Path, find_program: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -61,9 +67,10 @@ def test_minimal_configuration_keeps_all(
     assert collector.backend.end() == 0
     evidence = read()
     assert judge(evidence, visits) == []
-    assert len(evidence.logs) == read_accounts(evidence.list_lifecycle("nogi.window.closed")[0])[
-        "exported"
-    ]
+    assert (
+        len(evidence.logs)
+        == read_accounts(evidence.list_lifecycle("nogi.window.closed")[0])["exported"]
+    )
     output = collector.backend.output
     assert "deprecated" not in output
     assert "python.audit.subprocess.Popen" in output, "the debug exporter prints the events"
@@ -71,7 +78,6 @@ def test_minimal_configuration_keeps_all(
 
 def test_redaction_takes_what_the_application_lets_slip(
     start_collector: Callable[..., Any],
-    start_shop: Callable[..., Any],
     find_ports: Callable[[int], list[int]],
     wait_until: Callable[..., Any],
     tmp_path: Path,
@@ -95,9 +101,6 @@ def test_redaction_takes_what_the_application_lets_slip(
         "print('ready http://127.0.0.1:1', flush=True)\n"
         "signal.pause()\n"
     )
-    from nogi_otel.cli.service import Service
-    from nogi_otel.cli.shop import build_command, build_environment
-
     command = [*build_command(None)[:2], str(program)]
     environment = build_environment(collector.endpoint("http/protobuf"), "http/protobuf") | {
         "OTEL_PYTHON_NOGI_START": "open",
@@ -181,7 +184,7 @@ def test_tls_configuration_takes_a_client_that_it_knows(
     ("client", "token"), [("", TOKEN), ("stranger", TOKEN), ("client", "another-token")]
 )
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_tls_configuration_refuses_a_stranger(  # noqa: PLR0913 - fixtures and cases
+def test_tls_configuration_refuses_a_stranger(
     *,
     protocol: str,
     client: str,

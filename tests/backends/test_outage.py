@@ -48,7 +48,7 @@ def start_consumer(start_collector: Callable[..., Any]) -> Callable[[str], Any]:
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_killed_collector_loses_nothing_of_its_queue(  # noqa: PLR0913 - fixtures
+def test_killed_collector_loses_nothing_of_its_queue(
     *,
     protocol: str,
     start_collector: Callable[..., Any],
@@ -100,7 +100,7 @@ def test_killed_collector_loses_nothing_of_its_queue(  # noqa: PLR0913 - fixture
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_loss_without_a_queue_is_counted(  # noqa: PLR0913 - fixtures
+def test_loss_without_a_queue_is_counted(
     *,
     protocol: str,
     start_collector: Callable[..., Any],
@@ -146,9 +146,9 @@ def test_loss_without_a_queue_is_counted(  # noqa: PLR0913 - fixtures
     accounts = read_accounts(evidence.list_lifecycle(CLOSED)[0])
     assert accounts["exported"] == len(evidence.logs)
     assert accounts["export_failed"] > 0
-    assert accounts["exported"] + accounts["export_failed"] == accounts["seen"] - accounts[
-        "filtered"
-    ]
+    assert (
+        accounts["exported"] + accounts["export_failed"] == accounts["seen"] - accounts["filtered"]
+    )
     told = [
         event.attributes["python.audit.dropped.count"]
         for event in evidence.list_lifecycle("python.audit.dropped")
@@ -156,7 +156,7 @@ def test_loss_without_a_queue_is_counted(  # noqa: PLR0913 - fixtures
     assert sum(told) == accounts["export_failed"]
 
 
-def test_dead_consumer_holds_up_no_other(  # noqa: PLR0913 - fixtures
+def test_dead_consumer_holds_up_no_other(
     *,
     start_collector: Callable[..., Any],
     start_consumer: Callable[[str], Any],

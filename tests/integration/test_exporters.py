@@ -312,6 +312,57 @@ answer(raised=raised, **nogi_otel.close_gate(20))
     assert closed["attributes"]["nogi.window.dropped"] == 700
 
 
+def test_the_end_is_told_after_all_that_came_before_it(
+    start_child: Callable[..., Any], otel_environment: dict[str, str], collected: Any
+) -> None:
+    """Closed while an export hangs: the tail is shipped first, then the end with its accounts."""
+    source = (
+        PRELUDE
+        + """
+nogi_otel.NogiInstrumentor().instrument(events="app.*", pipeline="direct", cpu_budget=0)
+nogi_otel.open_gate()
+for number in range(10):
+    sys.audit("app.event", number)
+listen()  # the receiver holds the first batch
+for number in range(10, 20):
+    sys.audit("app.event", number)
+signal.raise_signal(signal.SIGUSR2)
+while nogi_otel.status()["state"] != "armed":
+    pass
+answer(closed=True)
+listen()
+answer(**account())
+"""
+    )
+    holding, goes_on = threading.Event(), threading.Event()
+
+    def take(signal_name: str, message: Any) -> None:
+        collected.take(signal_name, message)
+        if collected.audit_logs():
+            holding.set()
+            goes_on.wait(30)
+
+    with Receiver(take, http=ANY, grpc=ANY) as server:
+        child = start_child(
+            source,
+            environment={**otel_environment, "OTEL_EXPORTER_OTLP_ENDPOINT": server.http.endpoint},
+        )
+        assert holding.wait(30)
+        child.say("held")
+        child.read_json()
+        # Longer than a closed window waits for threads that were inside the hook.
+        assert not goes_on.wait(0.3)
+        goes_on.set()
+        (closed,) = collected.wait_for(lambda c: c.named("nogi.window.closed"), "the end")
+        before = [record["eventName"] for record in collected.logs]
+        child.say("go")
+        accounts = child.read_json()
+        assert child.finish() == 0, child.errors
+    assert before == ["nogi.window.opened", *["python.audit.app.event"] * 20, "nogi.window.closed"]
+    assert closed["attributes"]["nogi.window.exported"] == 20 == accounts["exported"]
+    assert closed["attributes"]["nogi.window.in_flight"] == 0
+
+
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 @pytest.mark.parametrize("pipeline", ["direct", "provider"])
 def test_the_exports_themselves_are_never_audited(

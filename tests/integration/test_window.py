@@ -442,12 +442,15 @@ if sys.argv[2] == "soon":
         pass
 os.kill(os.getpid(), signal.SIGUSR2)
 nogi_otel.flush()
-answer(state=nogi_otel.status()["state"])
+window = nogi_otel.status()["window"]
+answer(state=nogi_otel.status()["state"], duration_ns=window["closed_ns"] - window["opened_ns"])
 """
     )
     for when in ("soon", "at once"):
         child = start_child(source, os.devnull, when)
-        assert child.read_json() == {"state": "armed"}, when
+        told = child.read_json()
+        assert told["state"] == "armed", when
+        assert told["duration_ns"] >= 0, when
         assert child.finish() == 0
 
 

@@ -16,7 +16,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import get_tracer_provider
 
 from nogi_otel.carriers.attributes import DROPPED_EVENT_NAME, EventNames, build_attributes
-from nogi_otel.provenance import is_own
+from nogi_otel.provenance import comes_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ class SpanEventCarrier(SpanProcessor):
             # An exception that a signal handler of the application raises here, or that another
             # thread sends to this one, is the application's. One of ours comes again for the
             # same notes; one of the application's does not, and the span is complete after all.
-            if not is_own(error) or self._is_passing(span, notes):
+            if not comes_again(error, lambda: self._append(span, notes)):
                 raise
             logger.debug("A span's audit events are lost.", exc_info=True)
 
@@ -80,14 +80,6 @@ class SpanEventCarrier(SpanProcessor):
         records = [record for record in map(self._refine, notes.events) if record is not None]
         limit = max([event.gate.note_limit for event in notes.events], default=0)
         append_events(span, records, notes.left_out, limit)
-
-    def _is_passing(self, span: Span, notes: SpanNotes) -> bool:
-        """Do it once more; return whether the error was gone."""
-        try:
-            self._append(span, notes)
-        except Exception:  # noqa: BLE001 - it came again
-            return False
-        return True
 
     def shutdown(self) -> None:
         """Hand on."""

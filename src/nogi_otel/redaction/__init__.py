@@ -16,11 +16,11 @@ from operator import is_
 from typing import TYPE_CHECKING, NamedTuple
 
 from nogi_otel import catalogue
-from nogi_otel.provenance import is_own
+from nogi_otel.provenance import comes_again
 from nogi_otel.redaction.added import AddedRule, parse_added_rule, parse_lifted_rules
 from nogi_otel.redaction.command_line import CommandLineRules
 from nogi_otel.redaction.keys import KeyRules
-from nogi_otel.redaction.markers import ERROR_MARKER, Account
+from nogi_otel.redaction.markers import ERROR_MARKER, Account, OverBudgetError
 from nogi_otel.redaction.rules import RULES
 from nogi_otel.redaction.schema import (
     SQL_PARAMETERS,
@@ -108,15 +108,22 @@ class Redactor:
     def redact(self, event: str, arguments: tuple[Value, ...]) -> Redacted:
         """Return the arguments of an audit event without their secrets. Never raises."""
         try:
-            plan = self._plans.get(event)
-            pair = None if plan else self._judge_pair(event, arguments)
-            if plan is None and pair is None and self._values.are_clean(arguments):
-                return Redacted(arguments, (), 0)
-            rules = self._list_rules(plan, pair, arguments)
+            return self._redact_arguments(event, arguments)
+        except OverBudgetError:
+            return Redacted((ERROR_MARKER,) * len(arguments), (), len(arguments))
         except Exception as error:
-            if not is_own(error):
+            # Fails closed. But this also runs on the application's threads, at the end of a span:
+            # what a signal handler of the application raises here is the application's.
+            if not comes_again(error, lambda: self._redact_arguments(event, arguments)):
                 raise
             return Redacted((ERROR_MARKER,) * len(arguments), (), len(arguments))
+
+    def _redact_arguments(self, event: str, arguments: tuple[Value, ...]) -> Redacted:
+        plan = self._plans.get(event)
+        pair = None if plan else self._judge_pair(event, arguments)
+        if plan is None and pair is None and self._values.are_clean(arguments):
+            return Redacted(arguments, (), 0)
+        rules = self._list_rules(plan, pair, arguments)
         account = Account()
         redacted = tuple(
             [
@@ -132,8 +139,10 @@ class Redactor:
         """Return a text of another source, such as a thread's name, without its secrets."""
         try:
             return self._texts.redact(text, Account())
+        except OverBudgetError:
+            return ERROR_MARKER
         except Exception as error:
-            if not is_own(error):
+            if not comes_again(error, lambda: self._texts.redact(text, Account())):
                 raise
             return ERROR_MARKER
 
@@ -161,15 +170,20 @@ class Redactor:
 
     def _redact_or_drop(self, value: Value, rule: ArgumentRule | None, account: Account) -> Value:
         try:
-            for _ in range(_MAX_PASSES):
-                redacted = self._redact_once(value, rule, account)
-                if redacted is value:
-                    return value
-                value = redacted  # what one rule leaves may be what another looks for
+            return self._redact_fully(value, rule, account)
+        except OverBudgetError:
+            return ERROR_MARKER
         except Exception as error:
-            if not is_own(error):
+            if not comes_again(error, lambda: self._redact_fully(value, rule, Account())):
                 raise
             return ERROR_MARKER
+
+    def _redact_fully(self, value: Value, rule: ArgumentRule | None, account: Account) -> Value:
+        for _ in range(_MAX_PASSES):
+            redacted = self._redact_once(value, rule, account)
+            if redacted is value:
+                return value
+            value = redacted  # what one rule leaves may be what another looks for
         return ERROR_MARKER
 
     def _redact_once(self, value: Value, rule: ArgumentRule | None, account: Account) -> Value:
