@@ -117,6 +117,11 @@ class Agent:
         elif machinery is not None:
             machinery.gate.close(how)
 
+    def await_signals(self) -> None:
+        """Wait until the wishes of signals that came before are done: this one comes after them."""
+        if self.drain.has_commands:
+            self.drain.request(self.settings.flush_timeout)
+
     def open(
         self,
         how: str,

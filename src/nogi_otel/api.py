@@ -38,6 +38,8 @@ def close_gate(timeout: float | None = None) -> dict[str, int] | None:
     machinery = current.machinery if current is not None else None
     if machinery is None or machinery.gate.window is None:
         return None
+    if current is not None:
+        current.await_signals()
     window = machinery.gate.close("api") or machinery.gate.window
     flush(timeout)
     accounts = machinery.gate.account(window)

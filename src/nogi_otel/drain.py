@@ -20,7 +20,7 @@ from nogi_otel.shipping import Shipping
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nogi_otel.gate import Window
+    from nogi_otel.gate import Gate, Window
     from nogi_otel.shipping import Machinery
 
 logger = logging.getLogger("nogi_otel")
@@ -82,6 +82,7 @@ class Drain:
         self._pid = 0
         self._born_in_fork = False
         self._complaints: set[str] = set()
+        self._next_message: Window | Request | None = None
         self._commands_given = 0
         self._commands_done = 0
 
@@ -169,6 +170,21 @@ class Drain:
         if isinstance(message, Request):
             message.finish()
 
+    def _obey(self, command: Command, gate: Gate) -> None:
+        """Do what signals asked for, all that have come by now, before anything is shipped."""
+        message: Window | Command | Request | None = command
+        while isinstance(message, Command):
+            if message.opens:
+                gate.open(message.how)
+            else:
+                gate.close(message.how, message.timestamp_ns)
+            self._commands_done += 1
+            try:
+                message = self._queue.get_nowait()
+            except Empty:
+                return
+        self._next_message = message
+
     def _complain(self, error: Exception) -> None:
         """Log an error once: it may come again at every tick."""
         if str(error) not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
@@ -180,6 +196,9 @@ class Drain:
 
     def _wait(self) -> Window | Command | Request | None:
         """Wait for a message, but no longer than a tick while events may come."""
+        message, self._next_message = self._next_message, None
+        if message is not None:
+            return message
         active = self._shipping is not None and self._shipping.active
         try:
             return self._queue.get(timeout=TICK_S) if active else self._queue.get()
@@ -195,11 +214,7 @@ class Drain:
         shipping.exclude_own_threads()
         flush = isinstance(message, Request)
         if isinstance(message, Command):
-            if message.opens:
-                gate.open(message.how)
-            else:
-                gate.close(message.how, message.timestamp_ns)
-            self._commands_done += 1
+            self._obey(message, gate)
         elif message is not None and not isinstance(message, Request):
             shipping.add_window(message)
         shipping.run_round(to_the_end=flush, at_once=isinstance(message, Request) and message.stop)

@@ -215,7 +215,7 @@ class Gate:
         if window is None or gate is None:
             return None
         if closed_ns is not None:
-            gate.closed_ns = closed_ns
+            gate.closed_ns = max(closed_ns, window.opened_ns)
         window.name_end(how)
         self._tell(window)
         return window

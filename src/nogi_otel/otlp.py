@@ -7,6 +7,7 @@ and every record is accounted for as exported or failed.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from enum import Enum
@@ -20,6 +21,7 @@ from opentelemetry.trace import get_tracer_provider
 
 from nogi_otel.accounts import Shipped
 from nogi_otel.carriers.attributes import SCHEMA_URL, SCOPE_NAME
+from nogi_otel.carriers.export_reports import ExportReports
 from nogi_otel.carriers.logs import LogRecords, ProviderSink, find_provider
 from nogi_otel.version import __version__
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     from nogi_otel.record import AuditRecord
 
+logger = logging.getLogger("nogi_otel")
+
 BATCH_SIZE = 512
 """Records in one request, at most."""
 
@@ -38,6 +42,10 @@ class Sink(Protocol):
     """A way out for log records. All calls but ``close`` come from the drain."""
 
     name: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether what is behind it has said that it takes no logs."""
 
     def ship(self, records: Sequence[AuditRecord]) -> Shipped:
         """Ship a batch; may block."""
@@ -63,6 +71,13 @@ class DirectSink:
         self._resource = resource
         self._scope = InstrumentationScope(SCOPE_NAME, __version__, SCHEMA_URL)
         self._records = LogRecords()
+        self._reports = ExportReports()
+        self._failing = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether the backend has said that it takes no logs: a Jaeger or a Tempo alone."""
+        return self._reports.refused
 
     def ship(self, records: Sequence[AuditRecord]) -> Shipped:
         """Export the records, in batches; blocks until the receiver has them or the time is up."""
@@ -80,7 +95,27 @@ class DirectSink:
         result = self._exporter.export(
             [ReadableLogRecord(one, self._resource, self._scope) for one in batch],
         )
-        return result is LogRecordExportResult.SUCCESS
+        failed = result is not LogRecordExportResult.SUCCESS
+        if failed is not self._failing:
+            self._failing = failed
+            self._tell(failed=failed)
+        return not failed
+
+    def _tell(self, *, failed: bool) -> None:
+        """Say once what goes wrong, and once that it is over."""
+        if self.refused:
+            logger.warning(
+                "The OTLP endpoint takes no logs (%s), so audit events go there on spans only. "
+                "Send logs to a Collector, or set OTEL_PYTHON_NOGI_EMIT=span_events to say so.",
+                self._reports.reason,
+            )
+        elif failed:
+            logger.warning(
+                "Audit records do not get through, and are counted as lost: %s",
+                self._reports.reason or "the exporter gives no reason",
+            )
+        else:
+            logger.warning("Audit records get through again.")
 
     def flush(self) -> None:
         """Hold nothing back: ``ship`` returns when a batch is out."""
@@ -88,6 +123,7 @@ class DirectSink:
     def close(self) -> None:
         """End the exporter; an export that is waiting to retry gives up at once."""
         self._exporter.shutdown()
+        self._reports.close()
 
 
 def open_sink(pipeline: str, endpoint: str = "") -> Sink | None:

@@ -62,6 +62,8 @@ class ProcessOutlets:
         self._span_sink: SpanSink | None = None
         self._recording: RecordingSink | None = None
         self._recording_failed = False
+        self._refused = False
+        """Whether the backend takes no logs, and is left alone with them."""
         self._warned = False
         self._is_complete = False
         """Whether there is no way out to be looked for any more."""
@@ -73,8 +75,9 @@ class ProcessOutlets:
     def carries_logs(self) -> bool:
         """Whether records leave one by one; else only span events carry them."""
         settings = self._settings
-        one_by_one = not settings.emit.isdisjoint({"logs", "spans"})
-        return one_by_one or bool(settings.recording) or self._handler is not None
+        if "spans" in settings.emit or ("logs" in settings.emit and not self._refused):
+            return True
+        return bool(settings.recording) or self._handler is not None
 
     def announce(self, window: Window) -> None:
         """Find the ways out, warn where there is none, and tell that a window is open."""
@@ -123,11 +126,11 @@ class ProcessOutlets:
     def _find_ways(self) -> bool:
         """Find the ways out that are not found yet; return whether spans can carry events."""
         emit = self._settings.emit
-        if self._sink is None and "logs" in emit:
+        if self._sink is None and "logs" in emit and not self._refused:
             self._sink = open_sink(self._settings.pipeline, self._settings.endpoint)
         if self._span_sink is None and "spans" in emit:
             self._span_sink = open_span_sink()
-        self._is_complete = (self._sink is not None or "logs" not in emit) and (
+        self._is_complete = (self._sink is not None or self._refused or "logs" not in emit) and (
             self._span_sink is not None or "spans" not in emit
         )
         return "span_events" in emit and find_tracer_provider() is not None
@@ -152,6 +155,7 @@ class ProcessOutlets:
             exported = self._sink.ship(records).exported
             self._failing = exported < len(records)
             taken = max(taken, exported)
+            self._drop_refused()
         return Shipped(exported=taken, failed=len(records) - taken)
 
     def report_drops(self, window: Window, dropped: int) -> None:
@@ -258,6 +262,15 @@ class ProcessOutlets:
                 logger.warning("%s", error)
         if self._sink is not None:
             self._sink.ship_event(event)
+            self._drop_refused()
+
+    def _drop_refused(self) -> None:
+        """Leave a backend alone that takes no logs."""
+        if self._sink is not None and self._sink.refused:
+            self._sink.close()
+            self._sink = None
+            self._refused = True
+            self._is_complete = True
 
     @staticmethod
     def _identify(window: Window) -> dict[str, Any]:

@@ -32,8 +32,6 @@ TOKEN = "a-token-of-the-tests"  # noqa: S105 - no secret
 @pytest.mark.parametrize(
     "configuration", CONFIGURATIONS, ids=lambda path: f"{path.parent.name}/{path.name}"
 )
-    "configuration", CONFIGURATIONS, ids=lambda path: f"{path.parent.name}/{path.name}"
-)
 def test_configuration_is_valid(
     configuration: Path, find_program: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -119,7 +119,7 @@ def test_loss_without_a_queue_is_counted(
         protocol,
         OTEL_PYTHON_NOGI_EVENTS=APPROVED,
         OTEL_TRACES_EXPORTER="none",  # its complaint would silence ours: the SDK filters twins
-        OTEL_EXPORTER_OTLP_TIMEOUT="1",
+        OTEL_EXPORTER_OTLP_TIMEOUT="5",
     )
 
     def read() -> Any:
@@ -130,7 +130,7 @@ def test_loss_without_a_queue_is_counted(
     place_orders(shop, 3)
     wait_until(lambda: len(read().logs) == 3, "the events of three orders")
     collector.backend.kill()
-    place_orders(shop, 2)
+    place_orders(shop, 1)  # one batch: none is under way, half confirmed, when it comes back
     wait_until(lambda: "Failed to export" in shop.read_output(), "a batch given up")
     collector.start()
 

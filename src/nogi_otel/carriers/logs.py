@@ -88,6 +88,7 @@ class ProviderSink:
     """
 
     name = "provider"
+    refused = False
 
     def __init__(self, provider: Any, processors: Sequence[Any]) -> None:
         """Bind to a provider of the SDK and its processors."""

@@ -169,6 +169,7 @@ class Redactor:
         return rules
 
     def _redact_or_drop(self, value: Value, rule: ArgumentRule | None, account: Account) -> Value:
+        account.begin_argument()
         try:
             return self._redact_fully(value, rule, account)
         except OverBudgetError:

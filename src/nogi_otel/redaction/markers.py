@@ -11,8 +11,8 @@ ERROR_MARKER = "[REDACTED:error]"
 """Stands for a value that could not be redacted."""
 MAX_TEXT = 32_768
 """Characters of one text that rules are tried on; the snapshot keeps far fewer."""
-MAX_WORK = 524_288
-"""What may be looked at for one event: characters of suspicious texts, and values."""
+MAX_WORK = 262_144
+"""What may be looked at for one argument: characters of suspicious texts, and values."""
 
 
 class OverBudgetError(Exception):
@@ -25,7 +25,7 @@ def write_marker(rule: str) -> str:
 
 
 class Account:
-    """What the rules have taken from one event, and how much work is left for it."""
+    """What the rules have taken from one event, and how much work is left for an argument."""
 
     __slots__ = ("rules", "work_left")
 
@@ -33,6 +33,10 @@ class Account:
         """Begin with nothing taken."""
         self.rules: list[str] = []
         """In the order of taking, each once."""
+        self.work_left = MAX_WORK
+
+    def begin_argument(self) -> None:
+        """Give the next argument its own budget, so that one cannot use up another's."""
         self.work_left = MAX_WORK
 
     def take(self, rule: str) -> str:
