@@ -20,7 +20,7 @@ class NotHereError(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One row. A module in ``benchmarks/cases`` defines it as ``CASE``; its name is the module's."""
+    """One row, defined as ``CASE`` by a module in ``benchmarks/cases`` and named like it."""
 
     table: str
     """A key of ``benchmarks.table.TABLES``."""

@@ -68,7 +68,9 @@ def time_event(between: Callable[[], object] = _nothing, number: int = EVENTS) -
     return {"ns": median(taken[1:])}
 
 
-def time_shipping(begin_span: Callable[[], Callable[[], object]], ship: Callable[[], object]) -> Measured:
+def time_shipping(
+    begin_span: Callable[[], Callable[[], object]], ship: Callable[[], object]
+) -> Measured:
     """Return what one event of a burst costs: in the thread that raises it, and in all.
 
     The burst is raised under spans of ``PER_SPAN`` events; ``begin_span`` makes one current and

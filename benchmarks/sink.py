@@ -1,6 +1,7 @@
-"""An OTLP/HTTP receiver that accepts everything, in a process of its own: ``python -m benchmarks.sink``.
+"""An OTLP/HTTP receiver that accepts everything, in a process of its own.
 
-It prints its port. What it costs is not on the account of the process that exports to it.
+``python -m benchmarks.sink`` prints its port. What it costs is not on the account of the process
+that exports to it.
 """
 
 from __future__ import annotations

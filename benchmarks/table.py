@@ -33,7 +33,9 @@ TABLES = {
         "Bursts under spans of 64 events, to a receiver on loopback in another process. "
         "nogi publishes on ZeroMQ with no subscriber: it formats and ships nothing more.",
     ),
-    "closed_logging": Table("logging.warning, with the gate closed again", "One record, formatted into memory."),
+    "closed_logging": Table(
+        "logging.warning, with the gate closed again", "One record, formatted into memory."
+    ),
     "closed_deepcopy": Table(
         "copy.deepcopy, with the gate closed again", "A dict of lists, 30 objects."
     ),
@@ -50,7 +52,8 @@ TABLES = {
 def describe_machine() -> dict[str, str]:
     """Return what the figures were measured on."""
     return {
-        "machine": f"{platform.system()} {platform.machine()}, {_count_cores()} x {_name_processor()}",
+        "machine": f"{platform.system()} {platform.machine()}",
+        "processors": f"{_count_cores()} x {_name_processor()}",
         "python": f"{platform.python_implementation()} {platform.python_version()} "
         f"({platform.python_compiler()})",
         "nogi_otel": __version__,

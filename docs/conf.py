@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "command_help",
     "environment_reference",
+    "event_reference",
 ]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
+FULL = ROOT / "collector-config.yaml"
 MINIMAL = ROOT / "examples" / "collector" / "minimal.yaml"
 TLS = ROOT / "examples" / "collector" / "tls.yaml"
 CONFIGURATIONS = [
-    ROOT / "collector-config.yaml",
+    FULL,
     MINIMAL,
     TLS,
     ROOT / "examples" / "compose" / "collector.yaml",
@@ -74,38 +75,90 @@ def test_minimal_configuration_keeps_all(
     assert "python.audit.subprocess.Popen" in output, "the debug exporter prints the events"
 
 
+@pytest.fixture
+def run_program(tmp_path: Path) -> Callable[..., None]:
+    """Run a program of one's own under opentelemetry-instrument, from its start to its end."""
+
+    def run(source: str, endpoint: str, **variables: str) -> None:
+        folder = tmp_path / "program"
+        folder.mkdir()
+        program = folder / "app.py"
+        program.write_text(
+            "import signal, sys\n"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+            f"{source}"
+            "print('ready http://127.0.0.1:1', flush=True)\n"
+            "signal.pause()\n",
+            encoding="utf-8",
+        )
+        command = [*build_command(None)[:2], str(program)]
+        environment = build_environment(endpoint, "http/protobuf")
+        environment |= {"OTEL_PYTHON_NOGI_START": "open", **variables}
+        with Service(command, environment, tmp_path / "program.log") as service:
+            service.end()
+
+    return run
+
+
+def test_audit_events_have_a_pipeline_of_their_own(
+    start_collector: Callable[..., Any],
+    find_ports: Callable[[int], list[int]],
+    run_program: Callable[..., None],
+    wait_until: Callable[..., Any],
+) -> None:
+    """The application's logs reach the store but not the audit file; noise reaches neither."""
+    jaeger, tempo = find_ports(2)
+    store = start_collector("store", MINIMAL)
+    collector = start_collector(
+        "collector",
+        FULL,
+        OTELCOL_JAEGER=f"127.0.0.1:{jaeger}",
+        OTELCOL_TEMPO=f"127.0.0.1:{tempo}",
+        OTELCOL_LOGS=f"http://127.0.0.1:{store.http}",
+    )
+    run_program(
+        "from opentelemetry._logs import LogRecord, get_logger\n"
+        "sys.audit('own.call', 'audited')\n"
+        "sys.audit('marshal.loads', 'noise')\n"
+        "get_logger('app').emit(LogRecord(body='own line'))\n",
+        collector.endpoint("http/protobuf"),
+        OTEL_PYTHON_NOGI_EVENTS="own.*,marshal.loads",
+    )
+
+    def is_delivered() -> bool:
+        kept = (store.files / "logs.jsonl").read_text(encoding="utf-8")
+        return "own line" in kept and "nogi.window.closed" in kept
+
+    wait_until(is_delivered, "both kinds of log records in the store")
+    stored = (store.files / "logs.jsonl").read_text(encoding="utf-8")
+    audited = (collector.files / "audit-logs.jsonl").read_text(encoding="utf-8")
+    assert "python.audit.own.call" in stored
+    assert "python.audit.own.call" in audited
+    assert "own line" not in audited
+    assert "marshal.loads" not in stored.replace("own.*,marshal.loads", "")
+    assert '"key":"event_name","value":{"stringValue":"python.audit.own.call"}' in audited
+
+
 def test_redaction_takes_what_the_application_lets_slip(
     start_collector: Callable[..., Any],
     find_ports: Callable[[int], list[int]],
+    run_program: Callable[..., None],
     wait_until: Callable[..., Any],
-    tmp_path: Path,
 ) -> None:
     """With our own rules lifted, the Collector's take a token and a URL's password."""
     jaeger, tempo, logs = find_ports(3)
     collector = start_collector(
         "collector",
-        CONFIGURATIONS[0],
+        FULL,
         OTELCOL_JAEGER=f"127.0.0.1:{jaeger}",
         OTELCOL_TEMPO=f"127.0.0.1:{tempo}",
         OTELCOL_LOGS=f"http://127.0.0.1:{logs}",
     )
-    folder = tmp_path / "program"
-    folder.mkdir()
-    program = folder / "app.py"
-    program.write_text(
-        "import signal, sys\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
-        "sys.audit('own.call', 'postgres://me:hunter22@db/x', 'Bearer abcdefgh12345678', 'plain')\n"
-        "print('ready http://127.0.0.1:1', flush=True)\n"
-        "signal.pause()\n"
+    run_program(
+        "sys.audit('own.call', 'postgres://me:hunter22@db/x', 'Bearer abcdefgh12345678', 'free')\n",
+        collector.endpoint("http/protobuf"),
+        OTEL_PYTHON_NOGI_UNREDACT="*",
     )
-    command = [*build_command(None)[:2], str(program)]
-    environment = build_environment(collector.endpoint("http/protobuf"), "http/protobuf") | {
-        "OTEL_PYTHON_NOGI_START": "open",
-        "OTEL_PYTHON_NOGI_UNREDACT": "*",
-    }
-    with Service(command, environment, tmp_path / "program.log") as service:
-        service.end()
 
     def find() -> Any:
         evidence = collector.read_evidence("audit-logs.jsonl", "traces.jsonl")
@@ -113,7 +166,7 @@ def test_redaction_takes_what_the_application_lets_slip(
 
     (event,) = wait_until(find, "the event")
     told = f"{event.body} {dict(event.attributes)}"
-    assert "plain" in told
+    assert "free" in told
     for secret in ("hunter22", "abcdefgh12345678"):
         assert secret not in told
 

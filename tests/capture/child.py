@@ -38,7 +38,7 @@ class Bench:
         self.core: CaptureCore
 
     def make(self, capacity: int = 10_000, source: SpanSource | None = None) -> CaptureCore:
-        """Make the core of the kind under test and install its hook. The only place that chooses."""
+        """Make the core under test and install its hook: the one place that chooses."""
         self.core = load_core(capacity, source).core
         assert self.core.name == self.core_name
         self.core.carry_notes(lambda processor: processor)

@@ -36,7 +36,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if "bench" not in pyfuncitem.fixturenames:
         return None
     command = [sys.executable, "-W", "error", "-X", "faulthandler", str(CHILD)]
-    command += [pyfuncitem.funcargs["bench"], str(pyfuncitem.path), pyfuncitem.function.__name__]
+    command += [
+        str(pyfuncitem.funcargs["bench"]),
+        str(pyfuncitem.path),
+        pyfuncitem.function.__name__,
+    ]
     try:
         child = subprocess.run(
             command,
@@ -47,7 +51,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             cwd=pyfuncitem.path.parent,
         )
     except subprocess.TimeoutExpired as error:
-        pytest.fail(f"the child hangs; standard error:\n{error.stderr}", pytrace=False)
+        errors = error.stderr or b""  # bytes, whatever was asked for
+        pytest.fail(f"the child hangs; standard error:\n{errors!r}", pytrace=False)
     if child.returncode == EXIT_NOT_HERE:
         pytest.skip(child.stdout.strip())
     if child.returncode or child.stderr:

@@ -60,7 +60,12 @@ def test_a_ring_grows_by_no_more_than_its_threads(bench: Bench) -> None:
     bench.make(capacity=50)
     bench.open()
     sys.setswitchinterval(1e-6)
-    for thread in start_threads(lambda _: [sys.audit(bench.event) for _ in range(ROUNDS)]):
+
+    def flood(_: int) -> None:
+        for _ in range(ROUNDS):
+            sys.audit(bench.event)
+
+    for thread in start_threads(flood):
         thread.join()
     assert 50 <= bench.core.pending() < 50 + THREADS
 
@@ -96,7 +101,7 @@ def test_the_rate_is_limited_within_a_second(bench: Bench) -> None:
 
 def test_events_of_one_thread_keep_their_order(bench: Bench) -> None:
     """Each thread's events come out in the order in which it raised them, under its own name."""
-    bench.make(capacity=THREADS * ROUNDS)
+    bench.make(capacity=2 * THREADS * ROUNDS)
     bench.open()
     sys.setswitchinterval(1e-5)
 
@@ -186,3 +191,17 @@ def start_threads(flood: Callable[[int], object]) -> list[threading.Thread]:
     for thread in threads:
         thread.start()
     return threads
+
+
+def test_a_nearly_full_ring_keeps_room_for_rare_names(bench: Bench) -> None:
+    """The last eighth of the ring is for names that are rare there: a flood leaves them room."""
+    bench.make(capacity=800)
+    gate = bench.open(select=lambda _: True)
+    for number in range(5000):
+        sys.audit("flood", number)
+    for number in range(5):
+        sys.audit("rare.event", number)
+    names = [raw.event for raw in bench.take()]
+    assert names.count("rare.event") == 5
+    assert 700 <= names.count("flood") < 800
+    assert gate.ring_full.value == 5000 - names.count("flood")

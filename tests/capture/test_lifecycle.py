@@ -24,9 +24,12 @@ def test_a_hundred_installations_add_one_hook(bench: Bench) -> None:
 
     sys.addaudithook(watch)
     core = bench.make()
-    threads = [
-        threading.Thread(target=lambda: [core.install() for _ in range(25)]) for _ in range(4)
-    ]
+
+    def install() -> None:
+        for _ in range(25):
+            core.install()
+
+    threads = [threading.Thread(target=install) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

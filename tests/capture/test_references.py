@@ -35,7 +35,7 @@ def build_mortals() -> Iterator[tuple[str, Any]]:
     yield "frozenset", frozenset({"a", "b"})
     yield "function", types.FunctionType(build_mortals.__code__, {})
     yield "code", compile("1", "<test>", "exec")
-    yield "generator", (one for one in ())
+    yield "generator", (number for number in range(0))
     yield "module", types.ModuleType("mortal")
     yield "memory", memoryview(bytearray(b"x"))
     yield "socket", socket.socket()
@@ -143,5 +143,7 @@ def test_memory_is_flat_while_the_ring_is_full(bench: Bench) -> None:
     for _ in range(100_000):
         sys.audit(bench.event, "x" * 1000, ["y" * 1000] * 10)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert gate.ring_full.value == 100_000
+    # Ten of the name in each second, while there is room in the eighth that is kept for rare ones.
+    assert gate.ring_full.value + bench.core.pending() == 101_000
+    assert 875 <= bench.core.pending() <= 1000
     assert after - before < 1024, f"{after - before} KiB more at the peak"

@@ -10,12 +10,14 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+from typing_extensions import Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nogi_otel.capture import RawEvent
     from tests.capture.child import Bench
+
+    from nogi_otel.capture import RawEvent
 
 THREADS = 8
 
@@ -91,7 +93,7 @@ def test_a_subclass_of_the_span_gives_its_ids(bench: Bench) -> None:
     """A subclass of the SDK's span that keeps its state where the SDK does is a recording span."""
 
     class Subclass(Span):
-        def __new__(cls, *_: Any) -> Subclass:
+        def __new__(cls, *_: Any) -> Self:
             return object.__new__(cls)
 
         def __init__(self, context: SpanContext) -> None:
@@ -116,7 +118,7 @@ def test_hostile_spans_are_not_called(bench: Bench) -> None:
         return None
 
     class WithoutState(Span):
-        def __new__(cls) -> WithoutState:
+        def __new__(cls) -> Self:
             return object.__new__(cls)
 
         def __init__(self) -> None:
@@ -289,7 +291,7 @@ def test_no_budget_takes_no_notes(bench: Bench) -> None:
 
 
 def test_every_flow_of_control_keeps_its_span(bench: Bench) -> None:
-    """asyncio tasks and ``to_thread`` carry the span that was current; a bare thread has none."""
+    """Tasks of asyncio and ``to_thread`` keep their span; a bare thread has none."""
     import asyncio
 
     bench.make(source=bench.find_spans())

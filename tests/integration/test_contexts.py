@@ -1,4 +1,4 @@
-"""Whose event it was: the span that was current where the event was raised, in any thread or task."""
+"""Whose event it was: of the span that was current where it was raised, in any thread or task."""
 
 from __future__ import annotations
 

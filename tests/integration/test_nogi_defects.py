@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from nogi_otel.cli.listen import DEFAULT_GRPC, DEFAULT_HTTP
+from nogi_otel.receiver import DEFAULT_GRPC, DEFAULT_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def listen(start_child: Callable[..., Any], tmp_path: Path) -> Callable[..., tup
 
 def read_numbers(client: Any, count: int) -> list[int]:
     """Read the two lines of each ``my-event``; return the numbers in them."""
-    numbers = []
+    numbers: list[int] = []
     while len(numbers) < count:
         if client.read_line() == "event: my-event":
             data = client.read_line()
@@ -172,8 +172,7 @@ def test_c_the_event_filter_filters(
     """Defect (c): ``-e`` was parsed and ignored. Here it chooses, as often as it is given."""
     client, port = listen("-e", "my-event", "-e", "other.*")
     program = start_child(
-        PROGRAM
-        + """
+        PROGRAM + """
 Nogi(host, int(port))
 nogi_otel.open_gate()
 for number in range(3):

@@ -263,10 +263,8 @@ def test_children_of_multiprocessing_ship_all(
     told = child.read_json(60)
     assert child.finish() == 0, child.errors
     assert told["codes"] == [0, 0, 0], child.errors
-    if method != "fork" and opened == "before":
-        expected = {}  # a new interpreter inherits no window: it is armed, and waits
-    else:
-        expected = dict.fromkeys(told["pids"], 50)
+    waits = method != "fork" and opened == "before"  # a new interpreter inherits no window
+    expected = {} if waits else dict.fromkeys(told["pids"], 50)
     assert count_by_process(collected, "app.child") == expected, child.errors
 
 
@@ -424,7 +422,7 @@ raise_events("app.after", 10)
 def test_subprocesses_start_while_the_gate_is_open(
     start_child: Callable[..., Any], collected: Any, environment: dict[str, str]
 ) -> None:
-    """``subprocess`` with and without ``preexec_fn``, under a flood: none hangs, all are recorded."""
+    """With and without ``preexec_fn``, under a flood: none hangs, all are recorded."""
     child = start_child(
         PRELUDE
         + """
@@ -446,7 +444,8 @@ thread.start()
 outputs = []
 for number in range(20):
     keywords = {"preexec_fn": prepare} if number % 2 else {}
-    outputs.append(subprocess.run(["/bin/echo", str(number)], stdout=-1, timeout=20, **keywords).stdout)
+    echo = ["/bin/echo", str(number)]
+    outputs.append(subprocess.run(echo, stdout=-1, timeout=20, **keywords).stdout)
 done.set()
 thread.join()
 answer(outputs=[int(one) for one in outputs], accounts=nogi_otel.close_gate())
@@ -471,7 +470,8 @@ def test_a_python_subprocess_is_armed_itself(
 import subprocess
 if len(sys.argv) == 1:
     nogi_otel.open_gate()
-    process = subprocess.Popen([sys.executable, __file__, "child"], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, __file__, "child"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     first = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGUSR1)
     second = json.loads(process.stdout.readline())
@@ -578,8 +578,30 @@ answer(recycled=recycled, seen=seen)
     assert set(told["seen"]) == {10}, told["seen"]
 
 
+def test_our_own_thread_is_not_audited(start_child: Callable[..., Any]) -> None:
+    """The start and the work of the drain raise events; none of them is recorded or counted."""
+    child = start_child(
+        PRELUDE
+        + """
+import logging
+from nogi_otel import agent
+
+shown = []
+settings = {"events": "everything", "emit": "none", "recording": os.devnull}
+agent.arm(settings, lambda event, data: shown.append(event))
+for _ in range(3):
+    nogi_otel.open_gate()
+    accounts = nogi_otel.close_gate()
+    answer(shown=shown, seen=accounts["seen"])
+"""
+    )
+    told = [child.read_json() for _ in range(3)]
+    assert child.finish() == 0, child.errors
+    assert told == [{"shown": [], "seen": 0}] * 3
+
+
 def test_a_flood_of_signals_leaves_a_gate_that_works(start_child: Callable[..., Any]) -> None:
-    """Signals that open and close in the middle of ``open_gate`` and ``close_gate`` break neither."""
+    """Signals that open and close while the program does the same leave both working."""
     child = start_child(
         PRELUDE
         + """

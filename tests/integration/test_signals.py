@@ -80,7 +80,7 @@ answer(calls=calls, by=nogi_otel.status()["window"]["closed_by"])
 
 
 def test_handlers_that_come_later_run_too(start_child: Callable[..., Any]) -> None:
-    """``signal.signal`` after arming: both run, and it returns the application's own previous one."""
+    """``signal.signal`` after arming: both run; it returns the application's own previous one."""
     source = (
         PRELUDE
         + """
@@ -200,7 +200,7 @@ answer(calls=calls)
 
 
 def test_handlers_of_an_event_loop_run_too(start_child: Callable[..., Any]) -> None:
-    """``add_signal_handler`` and ``remove_signal_handler`` of asyncio: armed and alive throughout."""
+    """Signal handlers of asyncio, added and removed: armed and alive throughout."""
     source = (
         PRELUDE
         + """
@@ -489,6 +489,7 @@ tracer = trace.get_tracer("test")
 instrument(emit="span_events", recording="", cpu_budget=0)
 nogi_otel.open_gate()
 inside, raised, caught, landed, escaped = False, 0, 0, Counter(), []
+begun, done = 0, 0
 
 HANDLER = '''
 def interrupt(number, frame):
@@ -507,9 +508,12 @@ def interrupt(number, frame):
 exec(compile(HANDLER, sys.argv[2], "exec"))
 
 def work():
+    global begun, done
     context_api.attach(trace.set_span_in_context(span := tracer.start_span("work")))
     for number in range(10):
+        begun += 1
         sys.audit("app.event", number, [number, {"key": "text"}], b"bytes")
+        done += 1
     span.end()
 
 def burst():
@@ -533,7 +537,8 @@ while time.monotonic() < deadline and (
             escaped.append(repr(error))
 signal.setitimer(signal.ITIMER_REAL, 0, 0)
 accounts = nogi_otel.close_gate()
-answer(raised=raised, caught=caught, landed=landed, accounts=accounts, escaped=escaped)
+answer(raised=raised, caught=caught, landed=landed, accounts=accounts, escaped=escaped,
+       begun=begun, done=done)
 """
 )
 
@@ -545,7 +550,7 @@ answer(raised=raised, caught=caught, landed=landed, accounts=accounts, escaped=e
 def test_an_exception_of_a_signal_handler_reaches_the_application(
     start_child: Callable[..., Any], kind: str
 ) -> None:
-    """Raised in the middle of the hook or of an ending span, it always arrives; none is swallowed."""
+    """Raised in the middle of the hook or of an ending span, it arrives; none is swallowed."""
     child = start_child(INTERRUPTED, kind, "handler.py")
     told = child.read_json(60)
     assert child.finish() == 0, child.errors
@@ -553,7 +558,10 @@ def test_an_exception_of_a_signal_handler_reaches_the_application(
     assert told["landed"]["_on_ending"] > 0
     assert told["raised"] == told["caught"] >= 300
     assert told["escaped"] == []
-    assert told["accounts"]["redaction_failed"] == 0
+    accounts = told["accounts"]
+    assert accounts["redaction_failed"] == accounts["hook_failed"] == 0
+    # What was cut off on its way into the hook may be missing; what came back from it may not.
+    assert told["done"] <= accounts["seen"] - accounts["filtered"] <= told["begun"]
 
 
 @pytest.mark.parametrize(
@@ -786,9 +794,7 @@ answer(threads=threads, status=nogi_otel.status())
     windows: dict[str, dict[str, Any]] = {}
     events: list[tuple[str, int, str]] = []
     for record in records:
-        attributes = {
-            one["key"]: next(iter(one["value"].values())) for one in record["attributes"]
-        }
+        attributes = {one["key"]: next(iter(one["value"].values())) for one in record["attributes"]}
         time_ns, window_id = int(record["timeUnixNano"]), attributes["nogi.window.id"]
         if record["eventName"] == "nogi.window.opened":
             windows.setdefault(window_id, {})["opened"] = time_ns

@@ -598,7 +598,11 @@ tell()
     assert armed["state"] == "armed"
     assert armed["pid"] == child.pid
     assert armed["signals"] == ["SIGUSR1", "SIGUSR2"]
-    assert (armed["window"], armed["hook_installed"], armed["drain_running"]) == (None, False, False)
+    assert (armed["window"], armed["hook_installed"], armed["drain_running"]) == (
+        None,
+        False,
+        False,
+    )
     assert (opened["state"], opened["hook_installed"]) == ("open", True)
     assert opened["core"] == "python"
     assert opened["window"]["opened_by"] == "api"
@@ -839,7 +843,7 @@ answer(alive=True)
 def test_every_setting_is_a_flag_of_opentelemetry_instrument(
     start_child: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """``opentelemetry-instrument --nogi_events ...``: each variable has its flag, and it arrives."""
+    """``opentelemetry-instrument --nogi_events ...``: each variable has its flag."""
     given = {
         "EVENTS": "app.*",
         "EXCLUDED_EVENTS": "app.not",
@@ -910,7 +914,7 @@ answer(settings={key: getattr(agent.get_agent().settings, key)
 
 
 def test_a_recording_needs_no_collector(start_child: Callable[..., Any], tmp_path: Path) -> None:
-    """{pid} and {service} are filled in; the file is 0600 and holds spec-conform OTLP JSON lines."""
+    """{pid} and {service} are filled in; the file is 0600 and holds OTLP JSON lines."""
     source = (
         PRELUDE
         + """

@@ -6,15 +6,18 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nogi_otel import catalogue
 from nogi_otel.capture.values import Clipped, CodeRef, Opaque, SocketRef
 from nogi_otel.redaction import build_redactor
+from nogi_otel.redaction.patterns import VALUE_PATTERNS, may_hold_value
 
 if TYPE_CHECKING:
     from nogi_otel.capture.values import Value
+    from nogi_otel.redaction.patterns import ValuePattern
 
 REDACTOR = build_redactor()
 
@@ -238,6 +241,29 @@ def test_no_planted_secret_survives(case: tuple[str, tuple[Value, ...]]) -> None
     shown = repr(redacted.arguments)
     assert secret not in shown
     assert secret[:12] not in shown
+
+
+THOROUGH = build_redactor()
+THOROUGH._texts.may_hold_secret = bool
+
+
+@given(BROKEN | planted().map(lambda case: repr(case[1])))
+def test_quick_look_misses_nothing(text: str) -> None:
+    """A text that the quick look lets pass is one in which no rule finds anything."""
+    quick = REDACTOR.redact("app.event", (text, 0, 0))
+    thorough = THOROUGH.redact("app.event", (text, 0, 0))
+    assert quick == thorough
+
+
+@pytest.mark.parametrize(
+    "pattern", [pytest.param(one, id=f"{one.rule}, {one.hint}") for one in VALUE_PATTERNS]
+)
+@given(st.data())
+def test_every_shape_is_looked_for(pattern: ValuePattern, data: st.DataObject) -> None:
+    """Any text that a pattern matches holds its hint, and passes the quick look for shapes."""
+    text = data.draw(st.from_regex(pattern.pattern))
+    assert pattern.hint in text
+    assert may_hold_value(text)
 
 
 @given(SECRETS, st.sampled_from(["", "'", '"']), PROSE)

@@ -151,5 +151,5 @@ def test_arguments_render_as_whole_json(arguments: tuple[Any, ...]) -> None:
 @given(NAMES, st.lists(st.one_of(VALUES, st.lists(VALUES), st.sets(st.integers()))).map(tuple))
 def test_from_the_hook_to_the_record(event: str, arguments: tuple[Any, ...]) -> None:
     """What the application raised, taken by the snapshot, becomes a record."""
-    raw = RawEvent(1, event, copy_arguments(arguments), 1, "t", 0, 0, 0, False, (), GATE)  # noqa: FBT003
+    raw = RawEvent(1, event, copy_arguments(arguments), 1, "t", 0, 0, 0, False, (), GATE)
     assert REFINEMENT.refine(raw, EVERYTHING) is not None

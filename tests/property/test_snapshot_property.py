@@ -73,7 +73,9 @@ class Hostile(NamedTuple):
 
 
 HOSTILE = st.integers(0, len(BASES) - 1).map(Hostile)
-OTHERS = st.sampled_from([len, json.dumps, refuse.__code__, HostileError, int, {1}, 1j, bytearray(b"b")])
+OTHERS = st.sampled_from(
+    [len, json.dumps, refuse.__code__, HostileError, int, {1}, 1j, bytearray(b"b")]
+)
 VALUES = st.recursive(
     st.one_of(PLAIN, HOSTILE, OTHERS),
     lambda inner: st.one_of(
@@ -96,24 +98,30 @@ def build(value: Any) -> Any:
     return kind(build(one) for one in value) if kind in {list, tuple} else value
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:  # noqa: PLR0911 - one return a type
     """Return whether a value of a snapshot is what its type says."""
     kind = type(value)
     if value is None or kind in {bool, float}:
         return True
     if kind is int:
-        return abs(value) < 2**63
+        return bool(abs(value) < 2**63)
     if kind in {str, bytes}:
         return len(value) <= MAX_TEXT
     if kind is Opaque:
         return type(value.type_name) is str and len(value.type_name) <= 2 * MAX_NAME + 1
     if kind is Clipped:
-        return type(value.length) is int and is_plain(value.head) and len(value.head) <= value.length
+        return type(value.length) is int and is_plain(value.head) and fits(value)
     if kind in {CodeRef, SocketRef}:
         return all(is_plain(one) for one in value)
     if kind is dict:
         return all(type(key) is str and is_plain(one) for key, one in value.items())
     return kind is tuple and all(is_plain(one) for one in value)
+
+
+def fits(value: Clipped) -> bool:
+    """Return whether what was kept is no longer than the original."""
+    head: Any = value.head
+    return bool(len(head) <= value.length)
 
 
 @given(st.lists(VALUES, max_size=MAX_ARGUMENTS + 5).map(tuple))
@@ -198,7 +206,8 @@ def empty(value: Any) -> None:
 SMALL = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**62), 2**62), st.text(max_size=20)),
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3).map(tuple), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.text(max_size=5), inner, max_size=3),
     ),
     max_leaves=8,
 )

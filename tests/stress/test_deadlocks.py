@@ -26,7 +26,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
-hook, disturbance, duration, stall = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+hook, disturbance = sys.argv[1:3]
+duration, stall = map(float, sys.argv[3:])
 progress = [0, 0, 0]  # of each thread
 finalized = handled = 0
 exported = {"spans": 0, "application": 0, "audit": 0}

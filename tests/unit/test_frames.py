@@ -67,7 +67,10 @@ def test_frames_are_the_applications_innermost_first() -> None:
         own = nogi_otel.__path__[0]
         read_frames = build_frame_reader(own)
         sys.modules["application"] = application = types.ModuleType("application")
-        source = "def outer(f): return inner(f)\\ndef inner(f): return functools.reduce(f, [1, 2])\\n"
+        source = (
+            "def outer(f): return inner(f)\\n"
+            "def inner(f): return functools.reduce(f, [1, 2])\\n"
+        )
         application.functools = functools
         exec(compile(source, "/srv/application.py", "exec"), application.__dict__)
         hooked = {"read_frames": read_frames}

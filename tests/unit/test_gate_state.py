@@ -81,7 +81,12 @@ def test_a_decision_is_remembered_up_to_the_cap() -> None:
 def test_a_long_name_is_decided_by_its_beginning() -> None:
     """The selection never sees more of a name than the cap, and such a name is not kept."""
     asked: list[str] = []
-    gate = OpenGate(None, lambda event: not asked.append(event), lambda: None)
+
+    def select(event: str) -> bool:
+        asked.append(event)
+        return True
+
+    gate = OpenGate(None, select, lambda: None)
     before = dict(gate.decisions)
     gate.decide("n" * 10_000)
     assert asked == ["n" * MAX_NAME_LENGTH]

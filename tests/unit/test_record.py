@@ -32,7 +32,7 @@ def parse(text: str) -> Any:
         ((), "[]"),
         ((None, True, 1, 1.5, "a"), '[null,true,1,1.5,"a"]'),
         (("größe", 'a"b\\c\n'), '["größe","a\\"b\\\\c\\n"]'),
-        ((b"raw\xff",), '["b\'raw\\\\xff\'"]'),
+        ((b"raw\xff",), "[\"b'raw\\\\xff'\"]"),
         ((("a", 1), {"k": (None,)}), '[["a",1],{"k":[null]}]'),
         ((Opaque("app.Order"),), '["<app.Order>"]'),
         ((CodeRef("run", "/app/main.py", 7),), '["<run /app/main.py:7>"]'),

@@ -127,6 +127,7 @@ class PythonCore:
         ring = self._ring
         append = ring.append
         capacity = self._capacity
+        common_capacity = capacity - capacity // 8  # the rest is kept for rare names
         half_full = max(capacity // 2, 1)
         get_ident = threading.get_ident
         get_thread = threading._active.get  # type: ignore[attr-defined]  # noqa: SLF001
@@ -160,7 +161,9 @@ class PythonCore:
                 if gate.limited and gate.exceeds_rate(event, timestamp_ns):
                     return
                 waiting = len(ring)
-                full = waiting >= capacity
+                full = waiting >= common_capacity and (
+                    waiting >= capacity or not gate.is_rare(event, timestamp_ns)
+                )
                 noted = span is not None and gate.note_limit > 0 and core._carry is not None
                 if full:
                     gate.ring_full.add()

@@ -58,6 +58,7 @@ class OpenGate:
         "failed",
         "filtered",
         "frame_limit",
+        "full_second",
         "has_name_rates",
         "heard",
         "limit_name",
@@ -128,6 +129,7 @@ class OpenGate:
         self.failed = Counter()
         """Events that the hook could not take: out of memory, or of stack."""
         self.rate_second = RateSecond(0)
+        self.full_second = RateSecond(0)
 
     def decide(self, event: str) -> bool:
         """Decide about a name seen for the first time, and remember it."""
@@ -171,6 +173,14 @@ class OpenGate:
             self.sampled_out.add()
             return True
         return False
+
+    def is_rare(self, event: str, timestamp_ns: int) -> bool:
+        """Count one event that meets a nearly full ring; return whether its name is rare there."""
+        second = timestamp_ns // 1_000_000_000
+        current = self.full_second
+        if current.second != second:
+            current = self.full_second = RateSecond(second)
+        return current.count_name(event) <= RARE_PER_SECOND
 
     def find_name_rate(self, event: str) -> int:
         """Return the limit of one name, 0 where it has none."""

@@ -126,9 +126,7 @@ def render_json(event: Event) -> str:
         "attributes": event.attributes,
         "resource": event.resource,
     }
-    text = json.dumps(_to_json(fields), separators=(",", ":"))
-    # JSON escapes every control character but this one.
-    return text.replace("\x7f", "\\u007f")
+    return json.dumps(_to_json(fields), separators=(",", ":"))
 
 
 def render_time(timestamp_ns: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import socket
 import threading
@@ -42,7 +40,6 @@ PATHS: Final[dict[str, Signal]] = {
 }
 
 _BACKLOG: Final = 128
-_LINGER_S: Final = 5.0
 _STOP_S: Final = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -72,11 +69,11 @@ class OtlpApplication:
                 return
             self._consumer(signal, decode_request(signal, buffer.finish(), encoding))
         except PayloadError as error:
-            await _refuse(error, answer_encoding, body, send)
+            await _refuse(error, answer_encoding, send)
         except Exception:
             _logger.exception("The consumer of received OTLP failed.")
             failure = PayloadError(500, INTERNAL, "the receiver failed; its log says why")
-            await _refuse(failure, answer_encoding, body, send)
+            await _refuse(failure, answer_encoding, send)
         else:
             await _answer(200, encode_success(signal, encoding), encoding, send)
 
@@ -98,10 +95,6 @@ class _Body:
         chunk: bytes = message.get("body", b"")
         return chunk
 
-    async def discard(self) -> None:
-        while not self.ended:
-            await self.read()
-
 
 def _route(scope: Scope) -> Signal:
     signal = PATHS.get(scope["path"])
@@ -113,9 +106,13 @@ def _route(scope: Scope) -> Signal:
     return signal
 
 
-async def _answer(
-    status: int, body: bytes, encoding: Encoding, send: Send, *, finished: bool = True
-) -> None:
+async def _refuse(error: PayloadError, encoding: Encoding, send: Send) -> None:
+    # What the sender is still writing is read and thrown away by uvicorn. A connection that is
+    # closed instead would be reset, and the sender would lose the answer and try again.
+    await _answer(error.http_status, encode_failure(error, encoding), encoding, send)
+
+
+async def _answer(status: int, body: bytes, encoding: Encoding, send: Send) -> None:
     headers = [
         (b"content-type", CONTENT_TYPES[encoding].encode()),
         (b"content-length", str(len(body)).encode()),
@@ -123,20 +120,7 @@ async def _answer(
     if status == 405:  # noqa: PLR2004 - the status that must name what is allowed (RFC 9110, 15.5.6)
         headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": not finished})
-
-
-async def _refuse(error: PayloadError, encoding: Encoding, body: _Body, send: Send) -> None:
-    """Send the refusal, then read for a while what still comes.
-
-    A sender that is still writing its body would otherwise meet a reset connection, lose the
-    answer and try again.
-    """
-    content = encode_failure(error, encoding)
-    await _answer(error.http_status, content, encoding, send, finished=False)
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(body.discard(), _LINGER_S)
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Server(uvicorn.Server):

@@ -127,7 +127,9 @@ class Redactor:
         account = Account()
         redacted = tuple(
             [
-                self._redact_or_drop(value, rule, account)
+                value
+                if rule is None and self._values.are_clean((value,))
+                else self._redact_or_drop(value, rule, account)
                 for value, rule in zip(arguments, rules, strict=True)
             ]
         )
@@ -180,6 +182,8 @@ class Redactor:
             return ERROR_MARKER
 
     def _redact_fully(self, value: Value, rule: ArgumentRule | None, account: Account) -> Value:
+        if rule is not None and rule.action == "withhold":
+            return self._values.withhold(value, rule.rule, account)
         for _ in range(_MAX_PASSES):
             redacted = self._redact_once(value, rule, account)
             if redacted is value:
@@ -188,6 +192,6 @@ class Redactor:
         return ERROR_MARKER
 
     def _redact_once(self, value: Value, rule: ArgumentRule | None, account: Account) -> Value:
-        if rule is not None:
-            return self._values.apply(rule, value, account)
-        return value if self._values.are_clean((value,)) else self._values.redact(value, account)
+        if rule is None:
+            return self._values.redact(value, account)
+        return self._values.read(rule.action, value, account)

@@ -195,7 +195,7 @@ class _Reader:
         return self._read_flag(word, bare) if bare.startswith("-") else self._read_name(word, bare)
 
     def _read_flag(self, word: str, bare: str) -> str:
-        assigned = _ASSIGNMENT.match(bare)
+        assigned = _ASSIGNMENT.match(bare) if "=" in bare else None
         if assigned is not None:
             secret = self._keys.judge(assigned["name"])
             return word if secret is None else self._take(word, assigned.end(), secret)
@@ -214,7 +214,7 @@ class _Reader:
         return word
 
     def _read_name(self, word: str, bare: str) -> str:
-        assigned = _ASSIGNMENT.match(bare)
+        assigned = _ASSIGNMENT.match(bare) if "=" in bare else None
         secret = self._keys.judge(assigned["name"]) if assigned is not None else None
         may_be_line = self._nesting > 0 and _SPACE.search(bare) is not None
         is_value = assigned is not None and not (may_be_line and self._is_line(bare))
@@ -231,11 +231,11 @@ class _Reader:
             match = program.positional.fullmatch(bare) if program.positional else None
             if match is not None:
                 return self._take(word, match.start(1), _COMMAND_SECRET, match.end(1))
-        name = re.split(r"[/\\]", bare)[-1].lower().removesuffix(".exe")
+        name = bare.replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
         if name in PROGRAMS:
             if PROGRAMS[name] not in self._programs:
                 self._programs.append(PROGRAMS[name])
-        elif _SETTING.fullmatch(bare) and self._keys.judge(bare):
+        elif "_" in bare and _SETTING.fullmatch(bare) and self._keys.judge(bare):
             self._announced, self._announced_login = _NAMED, False
         self._seen.add(bare)
         return word

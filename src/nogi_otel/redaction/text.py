@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from nogi_otel.redaction.keys import KeyRules
     from nogi_otel.redaction.markers import Account
 
-_has_value = TRIGGER.search
-
 
 class TextRules:
     """The rules for texts that are not lifted, and those that a user has added."""
@@ -66,19 +64,22 @@ class TextRules:
         original = text
         if "://" in text or "@" in text:
             text = redact_userinfo(text, account, self._active, cut=cut)
-        if "--" in text and "command-line" in self._active:
+        if "command-line" in self._active and _LONG_FLAG.search(text):
             text = self._command_lines.redact_line(text, account)
         text = redact_pairs(text, self._keys, self._active, account)
         if cut:
             text = redact_cut_value(text, self._active, account)
-        if _has_value(text):
-            text = redact_values(text, self._patterns, account)
+        text = redact_values(text, self._patterns, account)
         for rule, pattern in self._added:
             text = _redact_added(text, rule, pattern, account)
         return original if text == original else text
 
 
-_SUSPICIOUS = re.compile(f"=|:|@|>[^\\s<>]|,(?<=[\"'],)|%3|-(?<=--)[A-Za-z]|{TRIGGER.pattern}")
+_LONG_FLAG = re.compile("--[A-Za-z]")
+_SUSPICIOUS = re.compile(
+    # A pair, a URL's credentials, an element, a pair of quoted texts, an encoded pair, a flag.
+    rf"""=|:(?!//)|@|>[^\s<>]|,(?<=["'],)|%(?=3)|-(?<=--)[A-Za-z]|{TRIGGER}"""
+)
 
 
 def _redact_added(text: str, rule: str, pattern: re.Pattern[str], account: Account) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nogi_otel.redaction.command_line import CommandLineRules
     from nogi_otel.redaction.keys import KeyRules, SecretKey
     from nogi_otel.redaction.markers import Account
-    from nogi_otel.redaction.schema import ArgumentRule
+    from nogi_otel.redaction.schema import Action
     from nogi_otel.redaction.text import TextRules
 
 _MAX_DEPTH = 16
@@ -30,6 +30,7 @@ _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY")
 _PLAIN = frozenset({type(None), bool, float})
 _WITHOUT_CONTENT = frozenset({type(None), bool, Opaque, CodeRef, SocketRef})
 _CONTAINERS = frozenset({str, bytes, tuple, dict})
+_TEXTUAL = frozenset({str, bytes, Clipped})
 
 
 class ValueRules:
@@ -74,20 +75,26 @@ class ValueRules:
             elif kind is int:
                 if value >= LEAST_CARD:  # type: ignore[operator]
                     return False
-            elif kind is tuple:
-                if not self._is_clean_tuple(value):  # type: ignore[arg-type]
-                    return False
-            elif kind is SocketRef or kind is Opaque:
-                if may_hold_secret(value.type_name):  # type: ignore[union-attr]
-                    return False
-            elif not (value is None or kind is bool or kind is float):
+            elif not (kind in _PLAIN or self._is_clean_other(value)):
                 return False
         return True
 
-    def _is_clean_tuple(self, values: tuple[Value, ...]) -> bool:
-        if len(values) == 2 and self.judge_pair(*values):  # noqa: PLR2004 - a pair
-            return False
-        return not any(map(_is_flag, values)) and self.are_clean(values)
+    def _is_clean_other(self, value: Value) -> bool:
+        if type(value) is tuple:
+            if len(value) == 2 and self.judge_pair(*value):  # noqa: PLR2004 - a pair
+                return False
+            return not any(map(_is_flag, value)) and self.are_clean(value)
+        if type(value) is dict:
+            return self._are_clean_names(value) and self.are_clean(tuple(value.values()))
+        if type(value) is SocketRef or type(value) is Opaque:
+            return not self._texts.may_hold_secret(value.type_name)
+        return False
+
+    def _are_clean_names(self, values: dict[str, Value]) -> bool:
+        judge, may_hold_secret = self._keys.judge, self._texts.may_hold_secret
+        return not any(
+            type(name) is not str or judge(name) or may_hold_secret(name) for name in values
+        )
 
     def redact(self, value: Value, account: Account, depth: int = 0) -> Value:
         """Return the value without its secrets.
@@ -113,13 +120,11 @@ class ValueRules:
             return value
         return account.take(rule)
 
-    def apply(self, rule: ArgumentRule, value: Value, account: Account) -> Value:
-        """Return an argument as the rule for it says."""
-        if rule.action == "command-line":
+    def read(self, action: Action, value: Value, account: Account) -> Value:
+        """Return an argument of which only the secret part is taken."""
+        if action == "command-line":
             return self._redact_command(value, account)
-        if rule.action == "ftp-password":
-            return self._redact_ftp_command(value, account)
-        return self.withhold(value, rule.rule, account)
+        return self._redact_ftp_command(value, account)
 
     def judge_pair(self, key: Value, value: Value) -> SecretKey | None:
         """Return what takes the second of two values that are name and value: of a header."""
@@ -218,7 +223,7 @@ class ValueRules:
         redacted: list[Value] = []
         in_key = False  # between the lines of a private key
         for value in values:
-            text = read_text(value)
+            text = read_text(value) if type(value) in _TEXTUAL else None
             if in_key and text:
                 in_key = not _KEY_ENDS.search(text)
                 redacted.append(account.take("private-key"))
