@@ -114,7 +114,7 @@ class Agent:
         machinery = self._machinery
         if self.drain.has_commands:  # an opening is under way, and this comes after it
             self.drain.command(Command(opens=False, how=how, timestamp_ns=time_ns()))
-        elif machinery is not None:
+        if machinery is not None:
             machinery.gate.close(how)
 
     def await_signals(self) -> None:
@@ -257,7 +257,7 @@ class Agent:
         self._outlets = self._build_outlets()
         self._machinery = machinery._replace(outlets=self._outlets)
         self.drain.reset_in_child()
-        machinery.gate.reopen_in_child()
+        machinery.gate.renew_in_child()
         if not _fixtures.starting_in_children:
             _start_in_child()  # the fork came before the first window was announced
         # A child of multiprocessing clears its finalizers after this, and then calls this.
@@ -285,10 +285,8 @@ def _reset_in_child() -> None:
 
 
 def _start_in_child() -> None:
-    if _agent is not None and _agent.machinery is not None and _agent.is_open:
-        window = _agent.machinery.gate.window
-        if window is not None:
-            _agent.drain.tell(window)
+    if _agent is not None and _agent.machinery is not None:
+        _agent.machinery.gate.resume_in_child()
 
 
 def _finish_at_exit() -> None:

@@ -80,6 +80,7 @@ class Window:
         self.not_carried = 0
         self._reported_drops = 0
         self.announced = False
+        self.pinged = False
         self.settled = False
         """Whether its end has been announced, with its final accounts."""
 
@@ -173,6 +174,7 @@ class Gate:
         self._limits = limits
         self._tell = tell
         self._window: Window | None = None
+        self._resumes = False
 
     @property
     def window(self) -> Window | None:
@@ -201,8 +203,7 @@ class Gate:
         window = Window(selection or self._selection, limits or self._limits, how, self._wiring)
         self._core.install()
         self._window = window
-        self._core.open(window.gate)
-        self._tell(window)
+        self._publish(window)
         return window
 
     def close(self, how: str, closed_ns: int | None = None) -> Window | None:
@@ -224,16 +225,30 @@ class Gate:
         """Return the accounts of a window, with what of it waits in the ring."""
         return window.account(self._core.pending(window.gate))
 
-    def reopen_in_child(self) -> Window | None:
-        """Go on in a fork's child: same selection and end, own accounts. Return the window."""
+    def renew_in_child(self) -> None:
+        """Shut a fork's child's copy of the gate; the same selection and end go on later.
+
+        ``resume_in_child`` opens it again: what starts the drain there is not the application's.
+        """
         parent = self._window
         if parent is None or self._core.gate is not parent.gate:
-            return None
+            return
+        self._core.close()
         window = Window(
             parent.selection, parent.limits, f"fork of {parent.window_id}", self._wiring
         )
         window.opened_ns = parent.opened_ns
         window.gate.deadline_ns = parent.gate.deadline_ns
         self._window = window
+        self._resumes = True
+
+    def resume_in_child(self) -> None:
+        """Open the gate that ``renew_in_child`` made, under its own accounts."""
+        if self._resumes and self._window is not None:
+            self._resumes = False
+            self._publish(self._window)
+
+    def _publish(self, window: Window) -> None:
+        # The drain first: where this starts its thread, that is no event of the application's.
+        self._tell(window)
         self._core.open(window.gate)
-        return window

@@ -126,6 +126,15 @@ class DirectSink:
         self._reports.close()
 
 
+def import_lazy_modules() -> None:
+    """Import now what the first export would import: a fork in the middle of it breaks the child.
+
+    requests asks for ``netrc`` when it sends its first request (``requests/utils.py``).
+    """
+    import netrc  # noqa: F401
+    import shlex  # noqa: F401
+
+
 def open_sink(pipeline: str, endpoint: str = "") -> Sink | None:
     """Return the way out for log records, or None where OpenTelemetry is not configured.
 
@@ -133,6 +142,7 @@ def open_sink(pipeline: str, endpoint: str = "") -> Sink | None:
     same: the application's provider has one processor, and it exports by OTLP, by an exporter that
     is configured as the environment says. An ``endpoint`` of our own implies direct.
     """
+    import_lazy_modules()
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return None
     provider = find_provider()

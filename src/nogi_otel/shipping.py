@@ -107,6 +107,7 @@ class Shipping:
             if not window.announced:
                 window.announced = True
                 self._outlets.announce(window)
+            if not window.pinged:
                 self._ping(window)
         self._outlets.refresh()
         self._drain_ring(to_the_end=to_the_end)
@@ -162,6 +163,7 @@ class Shipping:
     def _ping(self, window: Window) -> None:
         """Prove that the hook hears: another hook may have vetoed its installation silently."""
         if self._core.gate is window.gate:
+            window.pinged = True
             sys.audit(PING_EVENT)
             if not window.gate.heard and self._core.gate is window.gate:
                 logger.warning(

@@ -59,7 +59,7 @@ def main() -> int:
     )
     print(f"{'':24}{'direct':>14}{'provider':>14}")
     for name in rows[0]:
-        print(f"{name:24}" + "".join(f"{row[name]:>14,.6g}" for row in rows))
+        print(f"{name:24}" + "".join(f"{row[name]:>14,}" for row in rows))
     whole = all(row["arrived"] == row["raised"] == row["exported"] for row in rows)
     print("every event arrived" if whole else "events are MISSING")
     return 0 if whole else 1

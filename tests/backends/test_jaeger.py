@@ -130,6 +130,7 @@ def test_jaeger_alone_costs_one_warning(
         if "HTTP/1.1" not in line and not line.startswith("ready ")
     ]
     assert len(said) == 1, "\n".join(said)
+    assert "takes no logs" in said[0]
 
 
 def test_events_are_found_by_their_attributes(

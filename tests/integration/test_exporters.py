@@ -451,8 +451,9 @@ answer(before=before, after=after, threads=[threading.main_thread().ident, threa
     assert len([one for one in collected.logs if str(one["body"]).startswith("own ")]) == 40
 
 
-@pytest.mark.parametrize("queue", ["2048", "512"])
-@pytest.mark.parametrize("pipeline", ["auto", "provider"])
+@pytest.mark.parametrize(
+    ("pipeline", "queue"), [("auto", "512"), ("provider", "2048"), ("provider", "512")]
+)
 def test_a_flood_pushes_out_no_log_of_the_application(
     start_child: Callable[..., Any],
     otel_environment: dict[str, str],

@@ -99,7 +99,10 @@ VALUE_PATTERNS: tuple[ValuePattern, ...] = (
     ValuePattern(
         "private-key",
         "PuTTY-User-Key-File",
-        re.compile(r"(?<=Private-Lines: )[\s\S]*?(?:Private-MAC:|\Z)"),
+        re.compile(
+            r"PuTTY-User-Key-File[\s\S]{0,4000}?Private-Lines: "
+            r"(?P<secret>[\s\S]+?)(?:\r?\nPrivate-MAC:|\Z)"
+        ),
     ),
     *(ValuePattern(rule, hint, re.compile(text, re.ASCII)) for rule, hint, text in _TOKENS),
     ValuePattern(
@@ -133,7 +136,7 @@ VALUE_PATTERNS: tuple[ValuePattern, ...] = (
 # with a literal of its own, a rare one, and the search skips from one of these to the next in one C
 # loop; there a cheap test comes first.
 TRIGGER = (
-    r"_(?:(?<=_pat_)|(?=[A-Za-z0-9]{10})"
+    r"_(?:(?<=_pat_)|(?<=r_oat_)|(?=[A-Za-z0-9]{10})"
     r"(?:(?<=gh._)|(?<=_live_)|(?<=_test_)|(?<=whsec_)|(?<=npm_)|(?<=hf_)|(?<=_v1_)|(?<=shp.._)))"
     r"|-(?<=[tspXikYE-]-)(?:(?<=gl...-)|(?<=gl..-)|(?<=glsoat-)|(?<=glagent-)|(?<=xapp-)"
     r"|(?<=GOCSPX-)|(?<=pypi-)|(?<=sk-)|(?<=-----)|(?<=PuTTY-)|(?<=AGE-))"
@@ -141,7 +144,7 @@ TRIGGER = (
     r"|J(?<=eyJ)|K(?<=AK)IA|S(?<=AS)IA|z(?<=AIz)a|xox"
     r"| (?<=[rc] )(?:(?<=[Bb]earer )|(?<=[Bb]asic ))|'(?<=[dDyY] ')"
     r"|:AA"
-    r"|2\d{3}[ -]?\d{4}|3\d{3}[ -]?\d{6}|4\d{3}[ -]?\d{4}|5\d{3}[ -]?\d{4}|6\d{3}[ -]?\d{4}"
+    r"|2\d{3}[ -]?\d{4}|3\d{3}[ -]?\d{4}|4\d{3}[ -]?\d{4}|5\d{3}[ -]?\d{4}|6\d{3}[ -]?\d{4}"
 )
 """Matches somewhere in every text in which one of the patterns above does."""
 
