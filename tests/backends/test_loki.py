@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 from time import time_ns
@@ -14,7 +16,11 @@ from nogi_otel.cli.verdict import CLOSED, read_accounts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FULL = Path(__file__).parents[2] / "collector-config.yaml"
+ROOT = Path(__file__).parents[2]
+FULL = ROOT / "collector-config.yaml"
+DASHBOARD = ROOT / "examples" / "compose" / "grafana" / "dashboards" / "audit.json"
+PAGE = ROOT / "docs" / "grafana.md"
+VARIABLES = {"$service": "shop", "$event": ".*", "$trace": ".*", "$__auto": "1m", "$__range": "1h"}
 HOUR_NS = 3600 * 10**9
 
 
@@ -77,3 +83,24 @@ def test_every_record_is_found_by_event_and_by_trace(  # noqa: PLR0913 - fixture
         assert bool(sent) == (visit.phase == "window")
     opened = query("event_name=`python.audit.open` | file_path=~`.+/prices[.]json`")
     assert len(opened) == sum(visit.route == "POST /orders" for visit in visits) / 3
+
+
+def test_loki_understands_the_queries_that_we_give_away(loki: str, ask: Callable[..., Any]) -> None:
+    """Those of the dashboard, with its variables filled in, and those of the page on Grafana."""
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    queries = [
+        target["expr"] for panel in panels for target in panel["targets"] if "expr" in target
+    ]
+    (block,) = re.findall(
+        r"## LogQL.*?```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    )
+    queries += block.splitlines()
+    assert len(queries) >= 10
+    for query in queries:
+        filled = query
+        for name, value in VARIABLES.items():
+            filled = filled.replace(name, value)
+        answer = ask(f"{loki}/loki/api/v1/query_range", query=filled, limit=10)
+        assert isinstance(answer, dict), filled
+        assert answer["status"] == "success", filled
+    assert ask(f"{loki}/loki/api/v1/query_range", query='{trace_id="x"', limit=10) is None

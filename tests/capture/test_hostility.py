@@ -37,9 +37,14 @@ def _trap(name: str, genuine: Any = None) -> Any:
     return trap
 
 
-def _miss(*_: object) -> NoReturn:
+def _miss(*_: object) -> Any:
     """Stand for a method that the base has not got."""
-    raise AttributeError
+    return NotImplemented
+
+
+def _miss_attribute(_: object, name: str) -> NoReturn:
+    """Stand for ``__getattr__``."""
+    raise AttributeError(name)
 
 
 _METHODS = [
@@ -136,6 +141,7 @@ def _arm_class(base: type) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for name in names:
         body[name] = _trap(name, getattr(base, name, _miss))
+    body["__getattr__"] = _trap("__getattr__", _miss_attribute)
     body["__class__"] = property(_trap("__class__", type))
     return body
 
@@ -226,23 +232,24 @@ def is_plain(value: Any) -> bool:
     return kind is dict and all(type(k) is str and is_plain(v) for k, v in value.items())
 
 
+def build_nests(hostile: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield arguments with the hostile object in every place; as a key last, which hashes it."""
+    yield (hostile,)
+    yield ("text", 1, hostile)
+    yield ((hostile,), [hostile], {"key": hostile})
+    yield ([[[hostile]]], {"a": {"b": [hostile, (hostile,)]}})
+    yield (hostile,) * 40
+    with contextlib.suppress(TypeError):  # what cannot be hashed is no key
+        yield ({hostile: hostile}, {"key": {hostile: 1}})
+
+
 def test_hostile_arguments_are_never_called(bench: Bench) -> None:
     """No method of any hostile object runs, wherever it stands, and the event is captured."""
     global armed
     bench.make()
     gate = bench.open()
     for name, hostile in build_hostile():
-        keyed = {}
-        with contextlib.suppress(TypeError):  # what cannot be hashed is no key
-            keyed = {hostile: 1}
-        nests: tuple[tuple[Any, ...], ...] = (
-            (hostile,),
-            ("text", 1, hostile),
-            ((hostile,), [hostile], {"key": hostile}, keyed),
-            ([[[hostile]]], {"a": {"b": [hostile, (hostile,)]}}),
-            (hostile,) * 40,
-        )
-        for nest in nests:
+        for nest in build_nests(hostile):
             armed = True
             try:
                 sys.audit(bench.event, *nest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import textwrap
@@ -21,6 +20,7 @@ from nogi_otel.receiver.proto_json import encode_message
 from nogi_otel.recording.otlp_json import LEVELS, decode_attributes
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
@@ -49,6 +49,7 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """Its process id."""
         return self.process.pid
 
     @property

@@ -21,8 +21,7 @@ def note(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(note)
 
 # The calls are here because they raise audit events; whoever wants to pass a linter uses others.
-# ruff: noqa: E402, FBT003, PLW1510, SIM115, T100
-# ruff: noqa: PTH101, PTH102, PTH104, PTH105, PTH106, PTH107, PTH108, PTH123, PTH207, PTH208, PTH211
+# ruff: noqa: E402, PLW1510, SIM115, T100
 # ruff: noqa: S102, S301, S302, S307, S321, S602, S605, S606
 import array
 import asyncio

@@ -1,16 +1,18 @@
 """Secrets in command lines: ``--password x``, ``mysql -px``, ``curl -u user:x``, ``PGPASSWORD=x``.
 
 A command is a list of words, or one line for a shell that is split into words here; both are read
-by the same rules, and a word that is itself a line (``sh -c "mysql -px"``) once more.
+by the same rules, and a word that is itself a line (``sh -c "mysql -px"``) once more. The flags of
+well-known programs stand in ``programs``.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nogi_otel.redaction.keys import SecretKey, is_harmless_value
 from nogi_otel.redaction.markers import MARKER
+from nogi_otel.redaction.programs import PROGRAMS, Program, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,84 +22,10 @@ if TYPE_CHECKING:
 
 RULE = "command-line"
 _MAX_NESTING = 3
-
-
-class Program(NamedTuple):
-    """Where one program takes a secret that no name gives away."""
-
-    next_word: frozenset[str] = frozenset()
-    """Words after which the next one is a secret: ``sshpass -p x``."""
-    rest_of_word: tuple[str, ...] = ()
-    """Beginnings after which the rest of the word is one: ``mysql -px``."""
-    next_login: frozenset[str] = frozenset()
-    """Words after which ``user:secret`` follows: ``curl -u``."""
-    login_separator: str = ":"
-    positional: re.Pattern[str] | None = None
-    """A word without a flag that holds one, in the pattern's group: ``sqlplus scott/tiger@db``."""
-    once: bool = False
-    """It runs another program, whose flags are not its own: ``sshpass -p x ssh -p 22``."""
-    only_after: str = ""
-    """The subcommand before which the above does not hold: ``docker login``."""
-
-
-def _list_names(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
-
-_MYSQL = Program(rest_of_word=("-p",))
-_MYSQL_ADMIN = Program(rest_of_word=("-p",), next_word=_list_names("password"))
-_LOGIN = Program(next_word=_list_names("-p"), only_after="login")
-_MONGO = Program(next_word=_list_names("-p"), rest_of_word=("-p",))
-_ORACLE = Program(positional=re.compile(r"[\w$#]+/([^\s@/]+)(?:@.*)?", re.ASCII))
-_MOSQUITTO = Program(next_word=_list_names("-P"))
-_SNMP = Program(next_word=_list_names("-A -X -c"))
 _NAMED = Program()
 """Stands for the program where a flag's own name says that a secret follows."""
 _COMMAND_SECRET = SecretKey(RULE)
 
-PROGRAMS: dict[str, Program] = {
-    **dict.fromkeys(
-        _list_names(
-            "mysql mysqldump mysqlimport mysqlshow mysqlcheck mysqlbinlog mysqlpump mysqlslap"
-            " mariadb mariadb-dump mycli"
-        ),
-        _MYSQL,
-    ),
-    **dict.fromkeys(_list_names("mysqladmin mariadb-admin"), _MYSQL_ADMIN),
-    **dict.fromkeys(_list_names("docker podman buildah skopeo nerdctl helm az oc cf"), _LOGIN),
-    **dict.fromkeys(
-        _list_names("mongo mongosh mongodump mongorestore mongoexport mongoimport"), _MONGO
-    ),
-    **dict.fromkeys(_list_names("sqlplus sqlldr exp imp expdp impdp rman"), _ORACLE),
-    **dict.fromkeys(
-        _list_names("mosquitto_pub mosquitto_sub sqlcmd bcp tsql ipmitool"), _MOSQUITTO
-    ),
-    **dict.fromkeys(_list_names("snmpget snmpwalk snmpset snmpbulkwalk"), _SNMP),
-    **dict.fromkeys(_list_names("zip unzip"), Program(_list_names("-P"), ("-P",))),
-    **dict.fromkeys(_list_names("7z 7za 7zz rar unrar"), Program(rest_of_word=("-hp", "-p"))),
-    **dict.fromkeys(
-        _list_names("ldapsearch ldapadd ldapmodify ldapdelete ldappasswd ldapwhoami"),
-        Program(_list_names("-w -s -a"), ("-w",)),
-    ),
-    **dict.fromkeys(
-        _list_names("smbclient rpcclient smbget"),
-        Program(next_login=_list_names("-U --user"), login_separator="%"),
-    ),
-    **dict.fromkeys(_list_names("http https"), Program(next_login=_list_names("-a"))),
-    **dict.fromkeys(_list_names("xfreerdp wfreerdp"), Program(rest_of_word=("/p:",))),
-    "sshpass": Program(_list_names("-p"), ("-p",), once=True),
-    "curl": Program(
-        next_word=_list_names("-b --cookie --pass --proxy-pass --oauth2-bearer --tlspassword"),
-        next_login=_list_names("-u -U --user --proxy-user"),
-    ),
-    "lftp": Program(next_login=_list_names("-u"), login_separator=","),
-    "redis-cli": Program(_list_names("-a requirepass masterauth"), ("-a",)),
-    "openssl": Program(_list_names("-k -K")),
-    "nmcli": Program(_list_names("password wifi-sec.psk 802-11-wireless-security.psk")),
-    "rdesktop": Program(_list_names("-p"), ("-p",)),
-    "ncftpput": Program(_list_names("-p")),
-}
-"""By the name of the program, in lower case."""
 
 _SHELL_WORD = re.compile(
     r"""
@@ -112,6 +40,8 @@ _SHELL_WORD = re.compile(
     re.VERBOSE,
 )
 _ASSIGNMENT = re.compile(r"-{0,2}(?P<name>[A-Za-z_][\w.\-]*)(?P<sign>=)", re.ASCII)
+_SLASH_FLAG = re.compile(r"/(?P<name>[A-Za-z][\w\-]*):(?!/)", re.ASCII)
+"""As on Windows: ``/password:x``; not a mount: ``/passwd:/passwd``."""
 _FLAG = re.compile(r"-{1,2}(?P<name>[A-Za-z][\w.\-]+)", re.ASCII)
 _SETTING = re.compile(r"[A-Za-z]\w*_\w+", re.ASCII)
 _OPERATORS = frozenset(";|&\n")
@@ -120,8 +50,8 @@ _OPERATORS = frozenset(";|&\n")
 _QUOTES = "\"'"
 _SPACE = re.compile(r"\s")
 _OPERATOR = re.compile(r"[;|&`]|\$\(")
-_LINE_FLAGS = _list_names("-c -lc -ec -ic -xc --command")
-_LINE_PROGRAMS = _list_names("ssh watch eval")
+_LINE_FLAGS = list_names("-c -lc -ec -ic -xc --command")
+_LINE_PROGRAMS = list_names("ssh watch eval")
 
 
 class CommandLineRules:
@@ -214,7 +144,7 @@ class _Reader:
         return word
 
     def _read_name(self, word: str, bare: str) -> str:
-        assigned = _ASSIGNMENT.match(bare) if "=" in bare else None
+        assigned = _ASSIGNMENT.match(bare) if "=" in bare else _SLASH_FLAG.match(bare)
         secret = self._keys.judge(assigned["name"]) if assigned is not None else None
         may_be_line = self._nesting > 0 and _SPACE.search(bare) is not None
         is_value = assigned is not None and not (may_be_line and self._is_line(bare))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PAIR = re.compile(
     r"""
     (?<![\w.\-])(?P<key>[\w.\-]+)
-    (?P<close>(?:\\{0,3}["'`])?\]?)[ \t]{0,8}
+    (?P<close>(?:\\{0,3}["'`]|%2[27])?\]?)[ \t]{0,8}
     (?P<sign>=>|:=|==?|:(?!//)|%3[AaDd]|>|,(?=[ ]?[bu]?["']))[ \t]{0,8}
     """,
     re.VERBOSE | re.ASCII,
@@ -112,8 +112,8 @@ def _judge(text: str, match: re.Match[str], keys: KeyRules) -> SecretKey | None:
     if match["sign"] == ">" and (before != "<" or match["close"]):
         return None
     # A path and what follows it: /etc/passwd:/etc/passwd, /srv/token.py: not found. A marker may
-    # stand where a part of the path was.
-    if match["sign"] == ":" and before in {"/", "]"}:
+    # stand where a part of the path was. And arn:aws:secretsmanager:eu-1:1:secret:shop.
+    if match["sign"] == ":" and (before in {"/", "]"} or (before == ":" and "arn:" in text)):
         return None
     secret = keys.judge(match["key"])
     if secret is not None and match["sign"] == "," and not _is_closed_pair(text, match):

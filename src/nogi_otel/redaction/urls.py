@@ -32,6 +32,7 @@ SECRET_PARAMETERS = frozenset(
         "ossaccesskeyid",
         "hdnea",
         "hdnts",
+        "hexkey",
         "hmac",
         "sign",
         "code_verifier",
@@ -40,6 +41,7 @@ SECRET_PARAMETERS = frozenset(
         "samlresponse",
         "samlrequest",
         "key-pair-id",
+        "textkey",
     }
 )
 """Lower case. Names such as ``token`` or ``api_key`` are secret anywhere: see ``keys``."""

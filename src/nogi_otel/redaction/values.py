@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH = 16
 _KEY = re.compile(r"[A-Za-z_][\w.\- ]{1,63}", re.ASCII)
+_NAME_NAMES = ("name", "key", "Name", "Key")
+_VALUE_NAMES = frozenset({"value", "Value"})
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY")
 _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY")
 _PLAIN = frozenset({type(None), bool, float})
@@ -93,7 +95,8 @@ class ValueRules:
     def _are_clean_names(self, values: dict[str, Value]) -> bool:
         judge, may_hold_secret = self._keys.judge, self._texts.may_hold_secret
         return not any(
-            type(name) is not str or judge(name) or may_hold_secret(name) for name in values
+            type(name) is not str or judge(name) or may_hold_secret(name) or name in _VALUE_NAMES
+            for name in values
         )
 
     def redact(self, value: Value, account: Account, depth: int = 0) -> Value:
@@ -241,7 +244,7 @@ class ValueRules:
         same = True
         for key, value in values.items():
             name = key if type(key) is str else repr(key)
-            secret = None if MARKER.search(name) else self._keys.judge(name)
+            secret = self._judge_name(name, values)
             if secret is not None and not self._is_harmless(value, secret):
                 new: Value = account.take(secret.rule)
             else:
@@ -252,6 +255,17 @@ class ValueRules:
             same = same and new is value and new_key is key
             redacted[new_key] = new
         return values if same else redacted
+
+    def _judge_name(self, name: str, values: dict[str, Value]) -> SecretKey | None:
+        if MARKER.search(name):
+            return None
+        if name in _VALUE_NAMES:
+            # The name stands beside the value, as in the environment of a container.
+            for other in _NAME_NAMES:
+                secret = self.judge_pair(values.get(other), values[name])
+                if secret is not None:
+                    return secret
+        return self._keys.judge(name)
 
     def _is_harmless(self, value: Value, secret: SecretKey) -> bool:
         text = read_text(value)
