@@ -200,7 +200,13 @@ def play(shop: Service, read: Callable[[], Evidence], orders: int = 2) -> list[V
     """Order before, in and after a window of two signals; the shop has ended after it."""
     visits = [send_order(shop, "before") for _ in range(orders)]
     shop.signal(signal.SIGUSR1)
-    wait_until(lambda: read().list_lifecycle(OPENED), "a window opened")
+
+    def is_open() -> bool:
+        output = shop.read_output()
+        assert "Traceback" not in output, output
+        return bool(read().list_lifecycle(OPENED))
+
+    wait_until(is_open, "a window opened")
     visits += [send_order(shop, "window") for _ in range(orders)]
     visits.append(send_error(shop, "window"))
     shop.signal(signal.SIGUSR2)
