@@ -83,6 +83,7 @@ class Drain:
         self._born_in_fork = False
         self._complaints: set[str] = set()
         self._next_message: Window | Request | None = None
+        self._opened_here: Window | None = None
         self._commands_given = 0
         self._commands_done = 0
 
@@ -174,9 +175,12 @@ class Drain:
         """Do what signals asked for, all that have come by now, before anything is shipped."""
         message: Window | Command | Request | None = command
         while isinstance(message, Command):
+            window = gate.window
             if message.opens:
-                gate.open(message.how)
-            else:
+                self._opened_here = gate.open(message.how)
+            elif window is self._opened_here or (
+                window is not None and message.timestamp_ns >= window.opened_ns
+            ):  # not a window that was opened from code after this signal
                 gate.close(message.how, message.timestamp_ns)
             self._commands_done += 1
             try:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nogi_otel.receiver import Receiver
 
 VARIABLES = sorted(name for name in vars(environment_variables) if name.startswith("OTEL_"))
 
@@ -454,6 +454,27 @@ answer(state=nogi_otel.status()["state"], duration_ns=window["closed_ns"] - wind
         assert child.finish() == 0
 
 
+def test_a_stop_from_before_a_window_does_not_end_it(start_child: Callable[..., Any]) -> None:
+    """USR1 and USR2, and a window opened from code right after them: it stays open."""
+    source = (
+        PRELUDE
+        + """
+instrument(recording=os.devnull, emit="none", events="app.*")
+os.kill(os.getpid(), signal.SIGUSR1)
+os.kill(os.getpid(), signal.SIGUSR2)
+nogi_otel.open_gate()
+for number in range(100):
+    sys.audit("app.event", number)
+    nogi_otel.flush()
+state = nogi_otel.status()["state"]
+answer(state=state, exported=nogi_otel.close_gate()["exported"])
+"""
+    )
+    child = start_child(source)
+    assert child.read_json() == {"state": "open", "exported": 100}
+    assert child.finish() == 0
+
+
 def test_start_open_opens_before_the_program(
     start_child: Callable[..., Any], otel_environment: dict[str, str], collected: Any
 ) -> None:
@@ -880,24 +901,23 @@ answer(settings={key: getattr(agent.get_agent().settings, key)
        variables={key: value for key, value in os.environ.items() if "NOGI" in key})
 """
     )
-    child = start_child(
-        source,
-        environment={"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"},
-        instrumented=True,
-    )
-    child.end()
-    tool, *rest = child.process.args
+    program = tmp_path / "program.py"
+    program.write_text(source)
+    launcher = """
+    import os, sys
+    tool = os.path.join(os.path.dirname(sys.executable), "opentelemetry-instrument")
+    os.execv(tool, [tool, *sys.argv[1:]])
+    """
     flags = [part for name, value in given.items() for part in (f"--nogi_{name.lower()}", value)]
-    flagged = type(child)(
-        [tool, *flags, *rest],
-        {**os.environ, "OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"},
-        tmp_path,
+    child = start_child(
+        launcher,
+        *flags,
+        sys.executable,
+        str(program),
+        environment={"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"},
     )
-    try:
-        told = flagged.read_json()
-        assert flagged.finish() == 0, flagged.errors
-    finally:
-        flagged.end()
+    told = child.read_json()
+    assert child.finish() == 0, child.errors
     assert told["variables"] == {f"OTEL_PYTHON_NOGI_{key}": value for key, value in given.items()}
     assert told["state"] == "open"
     assert told["signals"] == ["SIGRTMIN+4"]
@@ -1036,14 +1056,10 @@ nogi_otel.flush()  # no request is under way when the process ends
     assert child.errors == "", child.errors
 
 
-def test_a_window_of_another_agent_stays_closed_after_uninstrument(
-    start_child: Callable[..., Any],
-    otel_environment: dict[str, str],
-    receiver: Receiver,
-    collected: Any,
+def test_uninstrument_right_after_a_start_leaves_no_window(
+    start_child: Callable[..., Any], otel_environment: dict[str, str], collected: Any
 ) -> None:
     """``uninstrument()`` right after the first USR1 leaves no window open behind it."""
-    del receiver
     source = (
         PRELUDE
         + """
@@ -1055,7 +1071,7 @@ instrument(events="app.*", pipeline="direct")
 sys.audit("app.armed")
 with nogi_otel.window():
     sys.audit("app.again")
-answer(hooks=0)
+answer(done=True)
 """
     )
     child = start_child(source, environment=otel_environment)

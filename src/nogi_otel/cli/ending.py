@@ -2,8 +2,8 @@
 
 A wait on a lock or a queue is not enough. A signal that arrives after the interpreter has looked
 for signals and before the main thread sleeps wakes nobody, and its handler runs only when something
-else does (seen 2 times in 1,600 runs). The pipe of ``signal.set_wakeup_fd`` closes that gap: the C
-handler itself writes to it.
+else does (seen twice in 1,400 runs on a busy machine). The pipe of ``signal.set_wakeup_fd`` closes
+that gap: the C handler itself writes to it.
 """
 
 from __future__ import annotations

@@ -147,7 +147,10 @@ class ValueRules:
         head = value.head if isinstance(value, Clipped) else value
         if type(head) is not tuple:
             return self.redact(value, account)
-        redacted = self._redact_elements(self._redact_words(head, account), account, 1)
+        words = self._redact_words(head, account)
+        if words is head and self.are_clean(head):
+            return value
+        redacted = self._redact_elements(words, account, 1)
         if redacted is head:
             return value
         return Clipped(redacted, value.length) if isinstance(value, Clipped) else redacted
