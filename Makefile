@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check test-all format lint types contracts docs bench coverage smoke clean
+.PHONY: help demo test backends backends-all test-backends check test-all format lint types contracts docs bench coverage smoke clean
 
 help: ## Say what each task does
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -20,7 +20,16 @@ demo: $(VENV)/.demo ## Audit a live Flask service with two signals, and show its
 	@$(BIN)/nogi-otel demo $(ARGS)
 
 test: $(VENV)/.test ## Run the whole suite on the environment's Python
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not backends" $(ARGS)
+
+backends: $(VENV)/.test ## Build the real Collector and Jaeger for the tests (needs Go)
+	@$(BIN)/python tests/backends/build.py
+
+backends-all: $(VENV)/.test ## The same, and Loki, which takes longer
+	@$(BIN)/python tests/backends/build.py --all
+
+test-backends: backends ## Run the tests of real backends
+	@$(BIN)/python -m pytest tests/backends -rs $(ARGS)
 
 check: format lint types contracts docs ## Format, lint, types, import contracts, docs
 

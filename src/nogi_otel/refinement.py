@@ -39,7 +39,7 @@ class Refinement:
         redacted = self._redactor.redact(raw.event, raw.arguments)
         record = decode(raw, redacted, window.window_id)
         selection = window.selection
-        if selection.has_condition and not selection.matches(view_record(record)):
+        if selection.is_conditional(raw.event) and not selection.matches(view_record(record)):
             return None
         return record
 
