@@ -86,6 +86,7 @@ def status() -> dict[str, Any]:
 
 def _open(settings: dict[str, Any]) -> Window:
     current = agent.require_agent()
+    current.await_signals()
     if not settings:
         return current.open("api")
     selection, limits = current.read_window_settings(settings)

@@ -177,7 +177,9 @@ class Drain:
         while isinstance(message, Command):
             window = gate.window
             if message.opens:
-                self._opened_here = gate.open(message.how)
+                opened = gate.open(message.how)
+                if opened is not window:
+                    self._opened_here = opened
             elif window is self._opened_here or (
                 window is not None and message.timestamp_ns >= window.opened_ns
             ):  # not a window that was opened from code after this signal
