@@ -42,6 +42,14 @@ TABLES = {
     "span_end": Table(
         "The end of a span", "With the audit events that were noted on it, each of three arguments."
     ),
+    "refinement": Table(
+        "Redaction and decoding of one event", "On the drain: CPU time of that thread."
+    ),
+    "shop": Table(
+        "examples/shop under load",
+        "Closed and open in turns, in one process; every event selected, 1,000 a second taken, "
+        "no budget. Load, receiver and shop share the machine.",
+    ),
     "signal": Table(
         "From kill -USR1 to the first record at a receiver",
         "A process that raises an event each millisecond.",
