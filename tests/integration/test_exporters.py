@@ -180,18 +180,30 @@ def test_a_broken_receiver_delays_the_exit_by_no_more_than_the_deadline(
 ) -> None:
     """FLUSH_TIMEOUT=0.5 and a receiver that is no good: the program ends within that, and slack.
 
-    With the provider's pipeline the program logs a record of its own: it waits for that without us
-    as well, and no longer with us.
+    With the provider's pipeline the program logs records of its own, before and at its end, and
+    waits without us as well: for the export that is under way and for the next one. It waits no
+    longer with us.
     """
     source = """
     import sys
     from opentelemetry import _logs
+
+    def log():
+        if sys.argv[1] == "provider":
+            _logs.get_logger("test").emit(_logs.LogRecord(body="own"))
+
+    log()
     if sys.argv[1] == "provider":
-        _logs.get_logger("test").emit(_logs.LogRecord(body="own"))
+        (processor,) = (
+            _logs.get_logger_provider()._multi_log_record_processor._log_record_processors
+        )
+        while processor._batch_processor._queue:  # until the first export is under way
+            pass
     for number in range(3000):
         sys.audit("app.event", number)
     print("ready", flush=True)
     sys.stdin.readline()
+    log()
     """
     # The slack is less than what one export may take here: an exit that waits for one more than
     # the program itself has to is found out.

@@ -104,8 +104,6 @@ _INCIDENT = Profile(
         "pty.spawn",
         "signal.pthread_kill",
         "_winapi.TerminateProcess",
-        "_thread.start_new_thread",
-        "_thread.start_joinable_thread",
         # Files
         "open",
         "os.chmod",
