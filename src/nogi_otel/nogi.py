@@ -32,7 +32,7 @@ logger = logging.getLogger("nogi_otel")
 
 DEFAULT_PORT = 4318
 """OTLP over HTTP, where the original had a port of its own."""
-DEFAULT_EVENTS = "incident,%network"
+DEFAULT_EVENTS = "incident,network"
 """What the original showed of a program that talks to the network, without the noise."""
 
 

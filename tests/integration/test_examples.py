@@ -138,6 +138,10 @@ def test_sample_shows_the_session_of_nogi(
     assert data.endswith(f"('127.0.0.1', {port}))")
     listener.read_until("event: http.client.connect")
     assert listener.read_line().startswith("data: (<urllib3.connection.HTTPConnection")
+    listener.read_until("event: http.client.send")
+    assert listener.read_line().endswith(", '[REDACTED:http-body]')")
+    listener.read_until("event: socket.__new__")
+    assert listener.read_line().startswith("data: (<socket.socket family=0 type=0 proto=0>, 2, 1, ")
 
     sample.kill(signal.SIGUSR2)
     logs = recording / "logs.jsonl"
