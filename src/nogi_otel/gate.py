@@ -75,6 +75,8 @@ class Window:
         self.over_limit = 0
         self.redaction_failed = 0
         self.redaction_errors = 0
+        self.stacks: set[str] = set()
+        """The stacks that were told in full; bounded by ``MAX_STACKS``."""
         self.exported = 0
         self.export_failed = 0
         self.not_carried = 0

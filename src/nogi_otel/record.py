@@ -19,6 +19,7 @@ MAX_ARGUMENTS_BYTES = 1024
 """The size of ``python.audit.args``, at most."""
 _MAX_DEPTH = 6
 _CUT = "…"
+_MASK = (1 << 64) - 1
 
 
 class Redacted(Protocol):
@@ -56,6 +57,8 @@ class AuditRecord:
     trace_flags: int
     on_span: bool
     frames: tuple[CodeRef, ...]
+    stack_id: str
+    """The same for the same frames, in one process; "" where there is one frame at most."""
     window_id: str
     rules: tuple[str, ...]
     """The names of the redaction rules that took something."""
@@ -87,6 +90,7 @@ def decode(
         trace_flags=int(raw.trace_flags),
         on_span=raw.on_span,
         frames=raw.frames,
+        stack_id=f"{hash(raw.frames) & _MASK:016x}" if len(raw.frames) > 1 else "",
         window_id=window_id,
         rules=redacted.rules,
         redaction_errors=redacted.failed,

@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 from _thread import get_ident
+from dataclasses import replace
 from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -31,6 +32,7 @@ GRACE_NS = 50_000_000
 BATCH_SIZE = 512
 _EXPORTING_THREADS = ("OtelBatch", "OtelPeriodic")
 """How the SDK names them: ``sdk/_shared_internal``, ``sdk/metrics/_internal/export``."""
+MAX_STACKS = 1024
 KEPT_WINDOWS = 8
 """Settled windows that are remembered, for an event that comes even later."""
 
@@ -195,7 +197,10 @@ class Shipping:
                 window.redaction_errors += record.redaction_errors
             if record is None:
                 window.filtered += 1
-            elif outlets.carries_logs:
+                continue
+            if record.stack_id:
+                record = shorten_stack(record, window.stacks)
+            if outlets.carries_logs:
                 records.append(record)
                 owners.append(window)
             elif raw.on_span:
@@ -250,3 +255,15 @@ class Shipping:
             settled = [window for window in self._windows if window.settled]
             for window in settled[: len(self._windows) - KEPT_WINDOWS]:
                 self._windows.remove(window)
+
+
+def shorten_stack(record: AuditRecord, told: set[str]) -> AuditRecord:
+    """Return the record with its first frame alone where its stack was told in this window.
+
+    Its id says which one it was. Records leave in order, so the stack has gone before.
+    """
+    if record.stack_id in told:
+        return replace(record, frames=record.frames[:1])
+    if len(told) < MAX_STACKS:
+        told.add(record.stack_id)
+    return record

@@ -27,7 +27,8 @@ def read_price():
     with tempfile.NamedTemporaryFile():     # line 14: the file is opened in the standard library
         pass
 
-Shop().order()
+for _ in range(3):
+    Shop().order()
 read_price()
 logging.getLogger("quiet").warning("raises events of its own")
 close_gate()
@@ -95,6 +96,14 @@ def test_stack_is_a_traceback(run: Callable[..., list[dict[str, Any]]]) -> None:
     assert lines[-1].endswith(("in Shop.order", "in order"))
     assert lines[0].endswith("in <module>")
     assert len(order["code.stacktrace"].encode()) <= 1024
+
+
+def test_a_stack_is_told_once_in_a_window(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """Later log records of the same stack carry its id and the location alone."""
+    orders = [one for one in run("stack") if one["python.audit.event"] == "shop.order"]
+    assert len({order["nogi.stack.id"] for order in orders}) == 1
+    assert ["code.stacktrace" in order for order in orders] == [True, False, False]
+    assert len({order["code.line.number"] for order in orders}) == 1
 
 
 def test_none_says_nothing(run: Callable[..., list[dict[str, Any]]]) -> None:

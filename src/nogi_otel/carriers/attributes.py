@@ -64,6 +64,8 @@ def build_attributes(record: AuditRecord) -> dict[str, AttributeValue]:
             attributes["code.function.name"] = clean_text(first.qualified_name)
         if len(record.frames) > 1:
             attributes["code.stacktrace"] = render_stack(record.frames)
+        if record.stack_id:
+            attributes["nogi.stack.id"] = record.stack_id
     attributes["thread.id"] = record.thread_id
     if record.thread_name:
         attributes["thread.name"] = clean_text(record.thread_name)
