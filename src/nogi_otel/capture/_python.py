@@ -134,6 +134,8 @@ class PythonCore:
         now_ns = time_ns
         copy = copy_arguments
         get_attribute = object.__getattribute__
+        plain_thread = threading.Thread
+        main_thread = type(threading.main_thread())
         find_span = build_span_finder(self._source)
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:  # noqa: PLR0912 - flat is fast
@@ -170,12 +172,19 @@ class PythonCore:
                     if not noted:
                         return
                 thread = get_thread(thread_id)
+                kind = type(thread)
+                if kind is plain_thread or kind is main_thread:
+                    thread_name = thread._name  # noqa: SLF001
+                else:  # of a subclass, nothing but its __dict__ is asked
+                    thread_name = (
+                        "" if thread is None else get_attribute(thread, "__dict__").get("_name", "")
+                    )
                 entry = (
                     timestamp_ns,
                     event if len(event) <= MAX_NAME_LENGTH else event[:MAX_NAME_LENGTH],
                     copy(arguments),
                     thread_id,
-                    "" if thread is None else get_attribute(thread, "__dict__").get("_name", ""),
+                    thread_name,
                     trace_id,
                     span_id,
                     flags,
@@ -246,7 +255,6 @@ def build_span_finder(
     recording_base = source.recording_base
     passive_type = source.passive_type
     span_context_type = source.span_context_type
-    find: Any = dict.get
     get_attribute = object.__getattribute__
     suppressed = (None, None, 0, 0)
 
@@ -255,9 +263,11 @@ def build_span_finder(
         if type(context) is not context_type or not context:
             return nothing
         # Compared by identity: the value may be any object of an application's.
-        if find(context, key) is True or find(context, plain_key) is True:
+        if key in context and context[key] is True:
             return suppressed
-        span: Any = find(context, span_key)
+        if plain_key in context and context[plain_key] is True:
+            return suppressed
+        span: Any = context.get(span_key)
         kind = type(span)
         if kind is recording_type:
             attributes = span.__dict__
