@@ -29,8 +29,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 hook, disturbance = sys.argv[1:3]
 duration, stall = map(float, sys.argv[3:])
 progress = [0, 0, 0]  # requests of each thread
-steps = [0, 0, 0]  # the same in smaller steps: with so many collections a request may take seconds
-finalized = handled = 0
+# The same in smaller steps; each finalizer is a step of the thread it runs on.
+steps = [0, 0, 0, 0]
+numbers = {}
+made = finalized = handled = 0
 exported = {"spans": 0, "application": 0, "audit": 0}
 
 class Exporter(SpanExporter):
@@ -53,6 +55,7 @@ class Garbage:
     def __del__(self):
         global finalized
         finalized += 1
+        steps[numbers.get(threading.get_ident(), 3)] += 1
         os.close(os.open("/dev/null", os.O_RDONLY))
         sys.audit("app.finalized", [finalized])
 
@@ -63,10 +66,15 @@ def handle(*_):
     sys.audit("app.handled", {"number": handled})
 
 def serve(thread, deadline):
+    global made
+    numbers[threading.get_ident()] = thread
     while time.monotonic() < deadline:
         with tracer.start_as_current_span("request") as span:
             for number in range(40):
-                if disturbance != "signals":
+                # Bounded: a thread that collects would run the finalizers of all that the others
+                # throw away meanwhile, and never come back to its requests.
+                if disturbance != "signals" and made - finalized < 200:
+                    made += 1
                     Garbage()
                 span.set_attribute(f"key.{number % 8}", number)
                 span.add_event("application", {"number": number})
