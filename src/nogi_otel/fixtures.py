@@ -22,8 +22,7 @@ an idle machine; the bound is for an import that waits for the very thread that 
 class Fixtures:
     """What stays in a process for good once it is there.
 
-    CPython removes no audit hook, an OpenTelemetry provider no processor, and
-    ``os.register_at_fork`` no callback.
+    CPython removes no audit hook, and ``os.register_at_fork`` no callback.
     """
 
     def __init__(self) -> None:
